@@ -1,0 +1,58 @@
+"""What both programs share: a group that loads commands when they are asked for and prints known failures."""
+
+import difflib
+import importlib
+
+import click
+
+from meshgait_data.errors import MeshgaitError
+
+
+class LazyGroup(click.Group):
+    """Commands live in modules of their own that are imported on use, so that ``--help`` needs no torch.
+
+    Known failures (:class:`MeshgaitError`) print what, where and the way out, and set the exit code; anything
+    else is a bug and keeps its traceback.
+    """
+
+    def __init__(self, *args: object, lazy: dict[str, str], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the pipeline, not of the alphabet."""
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in self.lazy:
+            return None
+        module, _, attribute = self.lazy[cmd_name].partition(":")
+        return getattr(importlib.import_module(module, __package__), attribute)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one gets a "did you mean"."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], self.lazy, n=1)
+            if near:
+                error.message += f" Did you mean {near[0]!r}?"
+            raise
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run, and print a known failure without its traceback (``--debug`` keeps it)."""
+        try:
+            return super().invoke(ctx)
+        except MeshgaitError as error:
+            if ctx.find_root().params.get("debug"):
+                raise
+            click.secho(f"error: {error}", fg="red", err=True)
+            if error.hint:
+                click.echo(f"  try: {error.hint}", err=True)
+            ctx.exit(error.exit_code)
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}

@@ -1,0 +1,1 @@
+"""Shipped YAML: datasets, skeletons and experiments. Data only."""

@@ -1,0 +1,88 @@
+"""Write files so that they are complete or absent, whatever happens on the way."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meshgait_data.errors import EnvironmentLacks
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file under a temporary name, sync it, then rename it into place."""
+    write_with(path, lambda file: file.write(data))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file; see :func:`write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_npz(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write a compressed npz that ``numpy.load(allow_pickle=False)`` reads; see :func:`write_bytes`."""
+    write_with(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
+
+
+def write_with(path: Path, fill: Callable[[IO[bytes]], Any]) -> None:
+    """Let ``fill`` write to an open binary file that becomes ``path`` only if it returns.
+
+    Raises
+    ------
+    EnvironmentLacks
+        Where the folder cannot be written to or has no space left.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise EnvironmentLacks(
+            f"cannot write: {error.strerror or error}",
+            where=str(path),
+            hint="free some space or choose another folder",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes ``path`` if the block ends without an error, and vanishes otherwise.
+
+    Raises
+    ------
+    FileExistsError
+        At the end, where ``path`` has appeared in the meantime (another writer was faster).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        if path.exists():
+            raise FileExistsError(str(path))
+        os.rename(temporary, path)
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,57 @@
+"""Findings: what was noticed about data, as records that index, fit, pack and verify all speak."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+
+from meshgait_data.errors import MeshgaitError
+
+
+class Severity(IntEnum):
+    """How much a finding matters."""
+
+    INFO = 10
+    """Worth knowing."""
+    WARNING = 20
+    """Used, but look at it."""
+    ERROR = 30
+    """Could not be used."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Finding:
+    """One thing that was noticed."""
+
+    severity: Severity
+    id: str
+    """Stable identifier such as ``MG-INDEX-002``; ``docs/findings.md`` explains each."""
+    where: str
+    """File, line or sequence key."""
+    message: str
+    """What was found."""
+    hint: str = ""
+    """The way out."""
+
+    @classmethod
+    def of_error(cls, error: MeshgaitError, id: str, where: str) -> "Finding":
+        """Record an error of one file or capture without stopping the run."""
+        return cls(Severity.ERROR, id, error.where or where, error.what, error.hint)
+
+    def __str__(self) -> str:
+        text = f"{self.severity.name.lower()} {self.id} {self.where}: {self.message}"
+        return f"{text}\n  try: {self.hint}" if self.hint else text
+
+
+def to_jsonl(findings: Iterable[Finding]) -> str:
+    """One JSON object a line, sorted, so that equal findings give equal bytes."""
+    return "".join(
+        json.dumps({**asdict(finding), "severity": finding.severity.name}) + "\n"
+        for finding in sorted(findings)
+    )
+
+
+def from_jsonl(text: str) -> list[Finding]:
+    """Read what :func:`to_jsonl` wrote."""
+    records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [Finding(**{**record, "severity": Severity[record["severity"]]}) for record in records]

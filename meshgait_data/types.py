@@ -1,0 +1,240 @@
+"""Frozen values that cross module borders: keys, cameras, observations, fits, windows, labels.
+
+Units are metres, seconds, radians and pixels. World frame: y up. Camera frame: OpenCV's (x right, y down,
+z forward). Pixel centres lie at integer coordinates. Shape letters: F frames, J joints, K markers,
+V vertices, B shape components, S side of the aligned silhouette.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+BoolArray = NDArray[np.bool_]
+ByteArray = NDArray[np.uint8]
+
+_FORBIDDEN = frozenset("/\\ \t\n")
+
+
+def _check_parts(key: Any) -> None:
+    for part in fields(key):
+        text = getattr(key, part.name)
+        if not text or text in {".", ".."} or _FORBIDDEN & set(text):
+            raise ValueError(
+                f"{part.name}={text!r} cannot be one part of a key: no spaces, slashes or dots alone"
+            )
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class CaptureKey:
+    """Identity of one walk, which one or more synchronous cameras may see.
+
+    >>> str(CaptureKey.parse("cmu_walk/07/01"))
+    'cmu_walk/07/01'
+    """
+
+    dataset: str
+    """Name of the manifest it comes from."""
+    subject: str
+    """Person as the dataset names them; OpenGait calls it *label*."""
+    condition: str
+    """Clothing, bag, take; OpenGait calls it *type*."""
+
+    def __post_init__(self) -> None:
+        _check_parts(self)
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.subject}/{self.condition}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``dataset/subject/condition``; raises ValueError otherwise."""
+        parts = text.split("/")
+        if len(parts) != 3:
+            raise ValueError(f"{text!r}: expected dataset/subject/condition")
+        return cls(*parts)
+
+    def sequence(self, view: str) -> "SequenceKey":
+        """Key of one view of this walk."""
+        return SequenceKey(self.dataset, self.subject, self.condition, view)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class SequenceKey:
+    """Identity of one view of one walk; the same four words in every file and message.
+
+    >>> SequenceKey.parse("cmu_walk/07/01/090").view
+    '090'
+    """
+
+    dataset: str
+    """Name of the manifest it comes from."""
+    subject: str
+    """Person as the dataset names them; OpenGait calls it *label*."""
+    condition: str
+    """Clothing, bag, take; OpenGait calls it *type*."""
+    view: str
+    """Camera or azimuth; OpenGait calls it *view*."""
+
+    def __post_init__(self) -> None:
+        _check_parts(self)
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.subject}/{self.condition}/{self.view}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``dataset/subject/condition/view``; raises ValueError otherwise."""
+        parts = text.split("/")
+        if len(parts) != 4:
+            raise ValueError(f"{text!r}: expected dataset/subject/condition/view")
+        return cls(*parts)
+
+    @property
+    def capture(self) -> CaptureKey:
+        """The walk that this is a view of."""
+        return CaptureKey(self.dataset, self.subject, self.condition)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Camera:
+    """A pinhole camera: ``x_cam = rotation @ x_world + translation``, then ``intrinsics``."""
+
+    name: str
+    """View that it gives, e.g. ``090``."""
+    intrinsics: FloatArray
+    """(3, 3) focal lengths and principal point in pixels; pixel centres at integers."""
+    rotation: FloatArray
+    """(3, 3) world to camera."""
+    translation: FloatArray
+    """(3,) metres."""
+    size: tuple[int, int]
+    """Width and height of the image in pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observations:
+    """What a source saw of one walk: 3D joints, in the world frame."""
+
+    key: CaptureKey
+    joints: FloatArray
+    """(F, J, 3) metres, world frame; NaN where a joint was not seen."""
+    joint_names: tuple[str, ...]
+    """J names, in the vocabulary of ``joint_set``."""
+    joint_set: str
+    """Name of the joint set, e.g. ``cmu``."""
+    frame_ids: IntArray
+    """(F,) ids of the frames in the source."""
+    fps: float
+    """Frames per second of these frames (after thinning)."""
+    source_sha256: str = ""
+    """Hash over the source files, for provenance."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyParams:
+    """Parameters of an SMPL-family body with smplx's names; rotations are axis-angle in radians."""
+
+    betas: FloatArray
+    """(B,) shape, shared by all frames, in standard deviations."""
+    global_orient: FloatArray
+    """(F, 3) rotation of the pelvis."""
+    body_pose: FloatArray
+    """(F, 69) rotations of the other 23 joints, each relative to its parent."""
+    transl: FloatArray
+    """(F, 3) metres, added after posing."""
+
+    def __len__(self) -> int:
+        return len(self.transl)
+
+    def take(self, frames: Any) -> "BodyParams":
+        """The same body at some of its frames (any numpy index that keeps the frame axis)."""
+        return BodyParams(self.betas, self.global_orient[frames], self.body_pose[frames], self.transl[frames])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A body fitted to one walk, with what is needed to judge it."""
+
+    key: CaptureKey
+    params: BodyParams
+    """In the world frame of the observations."""
+    frame_ids: IntArray
+    """(F,) ids of the frames in the source."""
+    fps: float
+    """Frames per second."""
+    residuals: Mapping[str, FloatArray]
+    """Term name to (F,) residual; ``joints`` is the mean distance in metres to the mapped observed joints."""
+    verdict: ByteArray
+    """(F,) 0 accepted, 1 flagged, 2 rejected."""
+    reasons: tuple[str, ...]
+    """What was flagged or rejected and why; empty for a clean fit."""
+    converged: bool
+    """Whether the solver's step fell below its tolerance."""
+    body_name: str
+    body_sha256: str
+    """Hash of the body's arrays; a fit is only valid with the body it was made with."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Versions, settings and source hash."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aligned:
+    """Silhouettes after the published pretreatment, and where each pixel came from."""
+
+    silhouettes: ByteArray
+    """(N, S, S) grey 0..255 of the frames that survived."""
+    windows: FloatArray
+    """(N, 2, 3) affine that takes image pixels (x, y, 1) to the aligned silhouette's pixels (u, v)."""
+    kept: BoolArray
+    """(F,) which input frames survived; ``kept.sum() == N``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SequenceData:
+    """One view of one walk, ready to be packed: what identifies it, and named arrays over its frames."""
+
+    key: SequenceKey
+    identity: str
+    """Person as the protocol counts them: subjects that may be one person share an identity."""
+    fps: float
+    camera: Camera
+    betas: FloatArray
+    """(B,) shape of the fitted body."""
+    arrays: Mapping[str, NDArray[Any]]
+    """Field name of the shard schema to an array whose first axis is frames."""
+    dropped: tuple[int, ...] = ()
+    """Source ids of frames that were dropped, from every field together."""
+
+    def __len__(self) -> int:
+        return len(self.arrays["frame_ids"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarkerSet:
+    """Virtual markers of one body: K of its vertices, and how all vertices follow from them.
+
+    Ma et al., *3D Human Mesh Estimation from Virtual Markers*, CVPR 2023: every marker is a mesh vertex, and
+    ``vertices = coefficients @ markers``.
+    """
+
+    name: str
+    body_sha256: str
+    """Body that the markers were learned on; they mean nothing on another one."""
+    vertex_ids: IntArray
+    """(K,) the vertex that each marker is."""
+    mirror: IntArray
+    """(K,) marker on the other side of the body; itself on the mid-line."""
+    convex: FloatArray
+    """(V, K) non-negative coefficients whose rows sum to one: a vertex never leaves the markers' hull."""
+    signed: FloatArray
+    """(V, K) coefficients whose rows sum to one but may be negative: smaller error."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Held-out reconstruction errors in mm, settings, versions."""
+
+    def __len__(self) -> int:
+        return len(self.vertex_ids)
