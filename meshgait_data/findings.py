@@ -46,8 +46,7 @@ class Finding:
 def to_jsonl(findings: Iterable[Finding]) -> str:
     """One JSON object a line, sorted, so that equal findings give equal bytes."""
     return "".join(
-        json.dumps({**asdict(finding), "severity": finding.severity.name}) + "\n"
-        for finding in sorted(findings)
+        json.dumps({**asdict(finding), "severity": finding.severity.name}) + "\n" for finding in sorted(findings)
     )
 
 

@@ -137,9 +137,7 @@ class Manifest:
         for group in self.same_person:
             sides = {side for side in ("train", "test") for s in group if s in getattr(self.split, side)}
             if len(sides) > 1:
-                raise ValueError(
-                    f"subjects {list(group)} may be one person but stand on both sides of the split"
-                )
+                raise ValueError(f"subjects {list(group)} may be one person but stand on both sides of the split")
 
     def identity(self, subject: str) -> str:
         """Person as the protocol counts them."""
@@ -216,9 +214,7 @@ def load_joint_map(name_or_path: str) -> JointMap:
 def read_yaml(name_or_path: str, folder: str) -> tuple[Any, str]:
     """Plain data and display name of a YAML file, shipped (by name) or the user's (by path)."""
     shipped = files("meshgait_data.manifests") / folder
-    names = sorted(
-        item.name.removesuffix(".yaml") for item in shipped.iterdir() if item.name.endswith(".yaml")
-    )
+    names = sorted(item.name.removesuffix(".yaml") for item in shipped.iterdir() if item.name.endswith(".yaml"))
     if name_or_path in names:
         text, where = (shipped / f"{name_or_path}.yaml").read_text(encoding="utf-8"), f"{name_or_path}.yaml"
     elif Path(name_or_path).is_file():

@@ -73,9 +73,7 @@ def _convert_scalar(hint: Any, value: object, where: str) -> Any:
         return float(value)
     if isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
         return value
-    raise ManifestError(
-        f"expected {hint.__name__}, found {_kind(value)}", where=where, hint=_quote(hint, value)
-    )
+    raise ManifestError(f"expected {hint.__name__}, found {_kind(value)}", where=where, hint=_quote(hint, value))
 
 
 def _convert_union(hint: Any, value: object, where: str) -> Any:
@@ -99,9 +97,7 @@ def _convert_literal(hint: Any, value: object, where: str) -> Any:
     near = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
     listed = ", ".join(map(repr, choices))
     extra = f"; did you mean {near[0]!r}?" if near else ""
-    raise ManifestError(
-        f"{value!r} is not one of the choices", where=where, hint=f"choose one of {listed}{extra}"
-    )
+    raise ManifestError(f"{value!r} is not one of the choices", where=where, hint=f"choose one of {listed}{extra}")
 
 
 def _convert_list(args: tuple[Any, ...], value: object, where: str) -> list[Any]:
@@ -117,9 +113,7 @@ def _convert_tuple(args: tuple[Any, ...], value: object, where: str) -> tuple[An
         return tuple(_convert_list(args[:1], list(value), where))
     if len(value) != len(args):
         raise ManifestError(f"expected {len(args)} values, found {len(value)}", where=where)
-    return tuple(
-        convert(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(args, value, strict=True))
-    )
+    return tuple(convert(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(args, value, strict=True)))
 
 
 def _convert_dict(args: tuple[Any, ...], value: object, where: str) -> dict[Any, Any]:

@@ -24,9 +24,7 @@ def _check_parts(key: Any) -> None:
     for part in fields(key):
         text = getattr(key, part.name)
         if not text or text in {".", ".."} or _FORBIDDEN & set(text):
-            raise ValueError(
-                f"{part.name}={text!r} cannot be one part of a key: no spaces, slashes or dots alone"
-            )
+            raise ValueError(f"{part.name}={text!r} cannot be one part of a key: no spaces, slashes or dots alone")
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -23,7 +23,7 @@ COMMANDS = {
 @click.version_option(__version__, prog_name="mgdata")
 @click.option("--debug", is_flag=True, help="Show tracebacks of known failures too.")
 def mgdata(debug: bool) -> None:
-    """Turn a gait dataset into 3D supervision labels: bodies, joints, virtual markers, aligned silhouettes.
+    r"""Turn a gait dataset into 3D supervision labels: bodies, joints, virtual markers, aligned silhouettes.
 
     \b
     The whole line:      mgdata build cmu_walk --out shards/

@@ -13,7 +13,7 @@ COMMANDS = {"run": ".train.run:run", "eval": ".train.eval:evaluate"}
 @click.version_option(__version__, prog_name="mgtrain")
 @click.option("--debug", is_flag=True, help="Show tracebacks of known failures too.")
 def mgtrain(debug: bool) -> None:
-    """Train the Mesh-Gait network and its baselines on shards, and score them by the published protocols.
+    r"""Train the Mesh-Gait network and its baselines on shards, and score them by the published protocols.
 
     \b
     mgtrain run demo --shards shards/ --out runs/demo

@@ -1,0 +1,1 @@
+"""Fit bodies to observations: closed-form start, residuals, batched solver, verdict."""

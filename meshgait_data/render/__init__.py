@@ -1,0 +1,1 @@
+"""Cameras, rasteriser, alignment, and labels through the same window as pixels."""

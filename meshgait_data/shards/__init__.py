@@ -1,0 +1,1 @@
+"""Packed datasets: schema, writing, reading, verifying."""

@@ -1,0 +1,1 @@
+"""Readers, one a format, from source files to observations."""

@@ -1,0 +1,1 @@
+"""The Mesh-Gait network and its parts."""
