@@ -1,0 +1,71 @@
+# meshgait: "make help" lists what can be done. Everything happens in an environment of its own, .venv.
+PYTHON ?= python3
+VENV   ?= .venv
+DEMO   ?= demo
+JOBS   ?= 2
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check lint types imports format unit test-slow test-gpu test-licensed test-body bench wheel clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+env: $(VENV)/.installed  ## make the environment .venv and install meshgait into it
+
+# torch comes first and alone, so that its pinned build is settled before anything that depends on it.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "meshgait needs Python 3.11 or newer: make $(or $(MAKECMDGOALS),env) PYTHON=/path/to/python3.11"; exit 3; }
+	@echo "installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --constraint constraints.txt torch
+	@$(PIP) install --constraint constraints.txt --editable '.[smplx,dev]'
+	@touch $@
+
+demo: env  ## the whole job on real walks: fit, render, pack, train, evaluate (under 10 minutes on 2 cores)
+	@BIN=$(BIN) JOBS=$(JOBS) sh benchmarks/demo.sh $(DEMO)
+
+test: env check unit  ## environment if missing, then checks and tests
+
+check: lint types imports  ## formatting, lint, types and import rules
+
+lint: env
+	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+
+types: env
+	@$(BIN)/mypy --no-error-summary
+
+imports: env
+	@$(BIN)/lint-imports --no-timing | tail -n 3
+
+format: env  ## format the code and mend what lint can mend
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix .
+
+unit: env
+	@$(BIN)/pytest
+
+test-slow: env  ## tests of more than ten seconds
+	@$(BIN)/pytest -m slow
+
+test-gpu: env  ## tests that need a CUDA device
+	@$(BIN)/pytest -m gpu
+
+test-licensed: env  ## tests with a licensed SMPL file: make test-licensed MESHGAIT_BODY=/path/to/SMPL_NEUTRAL.pkl
+	@$(BIN)/pytest -m licensed
+
+test-body: env  ## rebuild the free body at small size from its source (installs the anny extra)
+	@$(PIP) install --constraint constraints.txt --editable '.[anny]'
+	@$(BIN)/pytest -m anny
+
+bench: env  ## all benchmarks, short form
+	@for topic in bodies markers fit render shards network; do $(BIN)/python benchmarks/$$topic.py --quick || exit 1; done
+
+wheel: env  ## build the wheel into dist/
+	@$(PIP) wheel --no-deps --wheel-dir dist .
+	@ls -l dist
+
+clean:  ## remove what make made, except the environment
+	rm -rf build dist *.egg-info $(DEMO)

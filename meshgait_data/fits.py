@@ -1,0 +1,91 @@
+"""Fit files: ``WORK/fits/<subject>/<condition>.npz``, the minimal derivative that everything else follows from."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meshgait_data.atomic import write_npz
+from meshgait_data.errors import InvalidData, UsageError
+from meshgait_data.types import BodyParams, CaptureKey, Fit
+
+SCHEMA = 1
+"""Version of the file layout."""
+
+_RESIDUAL = "residual_"
+
+
+def fit_path(work: Path, key: CaptureKey) -> Path:
+    """Where the fit of a capture lies in a work folder."""
+    return work / "fits" / key.subject / f"{key.condition}.npz"
+
+
+def write_fit(path: Path, fit: Fit) -> None:
+    """Write a fit: arrays under smplx's names, everything else as JSON in ``meta``. Equal fits give equal bytes."""
+    meta = {
+        "schema": SCHEMA,
+        "key": str(fit.key),
+        "fps": fit.fps,
+        "reasons": list(fit.reasons),
+        "converged": fit.converged,
+        "body_name": fit.body_name,
+        "body_sha256": fit.body_sha256,
+        "frame": "world, y up, metres",
+        "provenance": dict(fit.provenance),
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        "betas": fit.params.betas,
+        "global_orient": fit.params.global_orient,
+        "body_pose": fit.params.body_pose,
+        "transl": fit.params.transl,
+        "frame_ids": fit.frame_ids,
+        "verdict": fit.verdict,
+    }
+    arrays |= {_RESIDUAL + term: values for term, values in fit.residuals.items()}
+    arrays["meta"] = np.array(json.dumps(meta, sort_keys=True))
+    write_npz(path, arrays)
+
+
+def read_fit(path: Path) -> Fit:
+    """Read what :func:`write_fit` wrote.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such file.
+    InvalidData
+        Where the file is damaged or of another schema version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(str(arrays.pop("meta")))
+    except FileNotFoundError:
+        raise UsageError("no fit here", where=str(path), hint="run 'mgdata fit-smpl' on the work folder") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InvalidData(
+            f"not a fit file: {error}", where=str(path), hint="delete it and run 'mgdata fit-smpl' again"
+        ) from error
+    if meta.get("schema") != SCHEMA:
+        raise InvalidData(
+            f"fit schema {meta.get('schema')} is not {SCHEMA}",
+            where=str(path),
+            hint="refit with 'mgdata fit-smpl --existing overwrite'",
+        )
+    params = BodyParams(*(arrays[name] for name in ("betas", "global_orient", "body_pose", "transl")))
+    return Fit(
+        key=CaptureKey.parse(meta["key"]),
+        params=params,
+        frame_ids=arrays["frame_ids"],
+        fps=meta["fps"],
+        residuals={name.removeprefix(_RESIDUAL): a for name, a in arrays.items() if name.startswith(_RESIDUAL)},
+        verdict=arrays["verdict"],
+        reasons=tuple(meta["reasons"]),
+        converged=meta["converged"],
+        body_name=meta["body_name"],
+        body_sha256=meta["body_sha256"],
+        provenance=meta["provenance"],
+    )
