@@ -18,6 +18,7 @@ class LazyGroup(click.Group):
     def __init__(self, *args: object, lazy: dict[str, str], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature
         self.lazy = lazy
+        _keep_lines(self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of the pipeline, not of the alphabet."""
@@ -28,7 +29,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self.lazy:
             return None
         module, _, attribute = self.lazy[cmd_name].partition(":")
-        return getattr(importlib.import_module(module, __package__), attribute)
+        command: click.Command = getattr(importlib.import_module(module, __package__), attribute)
+        return _keep_lines(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -53,6 +55,15 @@ class LazyGroup(click.Group):
             if error.hint:
                 click.echo(f"  try: {error.hint}", err=True)
             ctx.exit(error.exit_code)
+
+
+def _keep_lines(command: click.Command) -> click.Command:
+    r"""Let ``\b`` in a raw docstring mean click's mark of a paragraph whose lines stay as they are."""
+    if command.help:
+        command.help = command.help.replace("\\b\n", "\b\n")
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _keep_lines(inner)
+    return command
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}

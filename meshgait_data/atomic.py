@@ -5,7 +5,7 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,13 +57,16 @@ def write_with(path: Path, fill: Callable[[IO[bytes]], Any]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise EnvironmentLacks(
-            f"cannot write: {error.strerror or error}",
-            where=str(path),
-            hint="free some space or choose another folder",
-        ) from error
+        raise _cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where even the folder could not be made there is nothing to remove.
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _cannot_write(path: Path, error: OSError) -> EnvironmentLacks:
+    what = f"cannot write: {error.strerror or error}"
+    return EnvironmentLacks(what, where=str(path), hint="free some space or choose another folder")
 
 
 @contextmanager
@@ -74,10 +77,15 @@ def new_folder(path: Path) -> Iterator[Path]:
     ------
     FileExistsError
         At the end, where ``path`` has appeared in the meantime (another writer was faster).
+    EnvironmentLacks
+        At the start, where the folder cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    temporary.mkdir()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
     try:
         yield temporary
         for file in temporary.rglob("*"):

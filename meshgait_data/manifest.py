@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import string
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -41,6 +43,27 @@ class Layout:
     condition: str = r"[^/]+"
     """Regular expression of a condition."""
 
+    def __post_init__(self) -> None:
+        _check_template("pattern", self.pattern, needed={"subject", "condition"}, known={"subject", "condition"})
+        try:
+            self.regex()
+        except re.error as error:
+            raise ValueError(f"subject or condition is not a regular expression: {error}") from error
+
+    def regex(self) -> re.Pattern[str]:
+        """Expression whose groups ``subject`` and ``condition`` a full match of a path below the root names."""
+        parts, seen = [], set[str]()
+        for literal, name in _template_parts(self.pattern):
+            parts.append(re.escape(literal))
+            if name:
+                parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{getattr(self, name)})")
+                seen.add(name)
+        return re.compile("".join(parts))
+
+    def path(self, subject: str, condition: str) -> str:
+        """Path below the root of one capture."""
+        return self.pattern.format(subject=subject, condition=condition)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -55,10 +78,24 @@ class Source:
     """Frames per second of the files."""
     keep_every: int = 1
     """Thinning: every n-th frame is used; frames keep their source ids."""
+    min_seconds: float = 1.5
+    """Least duration of a usable capture: one gait cycle (two steps) of a slow walker at 80 steps a minute."""
 
     def __post_init__(self) -> None:
+        _check_template("skeleton", self.skeleton, needed=set(), known={"subject"})
         if self.fps <= 0 or self.keep_every < 1:
             raise ValueError(f"fps={self.fps} must be positive and keep_every={self.keep_every} at least 1")
+        if self.min_seconds < 0:
+            raise ValueError(f"min_seconds={self.min_seconds} must not be negative")
+
+    def skeleton_path(self, subject: str) -> str:
+        """Path below the root of a subject's skeleton file."""
+        return self.skeleton.format(subject=subject)
+
+    @property
+    def working_fps(self) -> float:
+        """Frames per second after thinning."""
+        return self.fps / self.keep_every
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +142,15 @@ class Protocol:
     exclude_identical_view: bool = True
     """Leave out probe view = gallery view."""
     ranks: tuple[int, ...] = (1, 5)
+
+    def __post_init__(self) -> None:
+        walks = self.gallery + (() if self.probe == "rest" else self.probe)
+        bad = [walk for walk in walks if len(walk.split("/")) != 2]
+        if bad:
+            raise ValueError(f"{bad[0]!r} is not subject/condition")
+        twice = sorted({walk for walk in walks if walks.count(walk) > 1})
+        if twice:
+            raise ValueError(f"walks {twice} are named twice, in the gallery or in gallery and probe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +237,23 @@ class JointMap:
     joints: tuple[MappedJoint, ...]
 
 
+def _template_parts(template: str) -> list[tuple[str, str]]:
+    """Literal text and the name in braces that follows it ("" at the end)."""
+    # A format spec or conversion stays part of the name, which then is not a known one.
+    parts = string.Formatter().parse(template)
+    return [(text, "" if name is None else f"{name}{spec}{conv or ''}") for text, name, spec, conv in parts]
+
+
+def _check_template(field: str, template: str, *, needed: set[str], known: set[str]) -> None:
+    """A path below the root with plain names in braces, or ValueError."""
+    names = {name for _, name in _template_parts(template) if name}
+    if names - known or needed - names or "{}" in template:
+        words = " and ".join(f"{{{name}}}" for name in sorted(known))
+        raise ValueError(f"{field}={template!r} must name {words}, and nothing else, in braces")
+    if template.startswith("/") or ".." in template.split("/"):
+        raise ValueError(f"{field}={template!r} must be a path below the root, without '..'")
+
+
 def load_manifest(name_or_path: str) -> Manifest:
     """Read a dataset manifest by its shipped name (``cmu_walk``) or by path.
 
@@ -215,21 +278,32 @@ def read_yaml(name_or_path: str, folder: str) -> tuple[Any, str]:
     """Plain data and display name of a YAML file, shipped (by name) or the user's (by path)."""
     shipped = files("meshgait_data.manifests") / folder
     names = sorted(item.name.removesuffix(".yaml") for item in shipped.iterdir() if item.name.endswith(".yaml"))
-    if name_or_path in names:
-        text, where = (shipped / f"{name_or_path}.yaml").read_text(encoding="utf-8"), f"{name_or_path}.yaml"
-    elif Path(name_or_path).is_file():
-        text, where = Path(name_or_path).read_text(encoding="utf-8"), name_or_path
-    else:
+    path = shipped / f"{name_or_path}.yaml" if name_or_path in names else Path(name_or_path)
+    where = path.name if name_or_path in names else name_or_path
+    if not path.is_file():
         raise UsageError(
             f"no file and no shipped name {name_or_path!r} among {folder}",
             hint=f"give the path of a .yaml file or one of: {', '.join(names)}",
         )
     try:
-        return yaml.safe_load(text), where
+        return _UniqueKeys(path.read_text(encoding="utf-8")).get_single_data(), where
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}:{mark.line + 1}" if mark else where
         raise ManifestError(f"not valid YAML: {getattr(error, 'problem', error)}", where=place) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ManifestError(f"cannot be read: {error}", where=where, hint="is it a YAML file in UTF-8?") from error
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Safe loading in which a key that stands twice is an error; plain YAML lets the last one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def dump_yaml(value: Any) -> str:

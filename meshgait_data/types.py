@@ -17,13 +17,13 @@ IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
 ByteArray = NDArray[np.uint8]
 
-_FORBIDDEN = frozenset("/\\ \t\n")
+_FORBIDDEN = frozenset("/\\ ")
 
 
 def _check_parts(key: Any) -> None:
     for part in fields(key):
         text = getattr(key, part.name)
-        if not text or text in {".", ".."} or _FORBIDDEN & set(text):
+        if not text or text in {".", ".."} or _FORBIDDEN & set(text) or not text.isprintable():
             raise ValueError(f"{part.name}={text!r} cannot be one part of a key: no spaces, slashes or dots alone")
 
 

@@ -1,0 +1,36 @@
+"""Options that commands share: one name, one meaning, one help text."""
+
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+manifest_argument = click.argument("manifest")
+"""``MANIFEST``: name of a shipped manifest, or path of a YAML file."""
+
+root_option = click.option(
+    "--root",
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder of the dataset; by default the one that the manifest names.",
+)
+
+work_option = click.option(
+    "--work",
+    type=FOLDER,
+    required=True,
+    metavar="WORK",
+    help="Work folder: index, fits and findings of this dataset.",
+)
+
+jobs_option = click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that work at the same time.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")

@@ -1,0 +1,121 @@
+"""From a capture's key to what was observed: finds the files, reads them, checks them, thins them, poses them."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from meshgait_data.errors import SourceError
+from meshgait_data.findings import Finding, Severity
+from meshgait_data.manifest import Manifest, Source, load_joint_map
+from meshgait_data.sources.amc import parse_motion
+from meshgait_data.sources.asf import parse_skeleton
+from meshgait_data.sources.files import read_text
+from meshgait_data.sources.kinematics import pose
+from meshgait_data.sources.mocap import Motion, Skeleton
+from meshgait_data.types import CaptureKey, IntArray, Observations
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Take:
+    """The usable content of one capture's files."""
+
+    key: CaptureKey
+    skeleton: Skeleton
+    motion: Motion
+    """Thinned; frames that are not finite are still there, as NaN."""
+    sha256: str
+    """Hash over the skeleton file and the motion file."""
+    motion_sha256: str
+    """Hash of the motion file alone: equal in copies of one take."""
+    findings: tuple[Finding, ...]
+    """What is wrong with it although it can be used."""
+
+
+def observe(manifest: Manifest, root: Path, key: CaptureKey) -> Observations:
+    """Joints of one capture, in metres, in the world frame (y up), thinned by ``keep_every``.
+
+    Parameters
+    ----------
+    manifest
+        Of the dataset that the key belongs to.
+    root
+        Folder of the dataset.
+    key
+        The capture.
+
+    Returns
+    -------
+    Observations of F frames and J joints: ``root`` and the END of each bone, in the order of the skeleton's
+    hierarchy. A frame whose numbers are not finite is NaN; it is up to the caller to drop it.
+
+    Raises
+    ------
+    SourceError
+        Where a file is missing, damaged, or shorter than the manifest's ``min_seconds``.
+    """
+    take = read_take(manifest, root, key)
+    posed = pose(take.skeleton, take.motion)
+    return Observations(
+        key=key,
+        joints=posed.joints.astype(np.float32),
+        joint_names=posed.names,
+        joint_set=load_joint_map(manifest.source.joint_map).joint_set,
+        frame_ids=take.motion.frame_ids,
+        fps=manifest.source.working_fps,
+        source_sha256=take.sha256,
+    )
+
+
+def read_take(manifest: Manifest, root: Path, key: CaptureKey) -> Take:
+    """Files of one capture, read, checked and thinned, with findings; raises SourceError like :func:`observe`."""
+    skeleton_path = root / manifest.source.skeleton_path(key.subject)
+    if not skeleton_path.is_file():
+        hint = f"the manifest says source: skeleton: {manifest.source.skeleton}; put the file there or correct that"
+        raise SourceError(f"no skeleton file for {key}", where=str(skeleton_path), hint=hint)
+    skeleton_file = read_text(skeleton_path)
+    motion_file = read_text(root / manifest.layout.path(key.subject, key.condition))
+    skeleton = parse_skeleton(skeleton_file.text, skeleton_file.path)
+    motion = parse_motion(motion_file.text, skeleton, motion_file.path)
+    _check_length(motion, manifest.source, motion_file.path)
+    return Take(
+        key=key,
+        skeleton=skeleton,
+        motion=motion.take(manifest.source.keep_every),
+        sha256=hashlib.sha256(f"{skeleton_file.sha256} {motion_file.sha256}".encode()).hexdigest(),
+        motion_sha256=motion_file.sha256,
+        findings=_findings(motion, motion_file.path),
+    )
+
+
+def _check_length(motion: Motion, source: Source, where: str) -> None:
+    seconds = int(motion.finite().sum()) / source.fps
+    if seconds < source.min_seconds:
+        cut = f"; the file breaks off in frame {motion.cut_frame}" if motion.cut_frame is not None else ""
+        raise SourceError(
+            f"only {seconds:.2f} s can be used, the least is {source.min_seconds:g} s{cut}",
+            where=where,
+            hint="take the file from its source again, or lower source: min_seconds in the manifest",
+        )
+
+
+def _findings(motion: Motion, where: str) -> tuple[Finding, ...]:
+    findings = []
+    if motion.cut_frame is not None:
+        message = f"the file breaks off in frame {motion.cut_frame}: used up to frame {motion.frame_ids[-1]}"
+        hint = "take the file from its source again if the end of the walk matters"
+        findings.append(Finding(Severity.WARNING, "MG-SOURCE-001", where, message, hint))
+    lost = motion.frame_ids[~motion.finite()]
+    if len(lost):
+        message = f"{len(lost)} of {len(motion)} frames hold numbers that are not finite: {_ranges(lost)}"
+        hint = "these frames are left out of everything; take the file from its source again to have them"
+        findings.append(Finding(Severity.WARNING, "MG-SOURCE-002", where, message, hint))
+    return tuple(findings)
+
+
+def _ranges(ids: IntArray, most: int = 6) -> str:
+    """``3-5, 9``: runs of consecutive ids."""
+    runs = np.split(ids, np.flatnonzero(np.diff(ids) != 1) + 1)
+    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more stretches" if len(texts) > most else "")
