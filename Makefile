@@ -39,7 +39,7 @@ types: env
 	@$(BIN)/mypy --no-error-summary
 
 imports: env
-	@$(BIN)/lint-imports --no-timing | tail -n 3
+	@$(BIN)/lint-imports --no-logo | tail -n 3
 
 format: env  ## format the code and mend what lint can mend
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix .

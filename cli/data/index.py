@@ -108,4 +108,4 @@ def _print_summary(figures: dict[str, int | float], work: Path) -> None:
     )
     click.echo(f"frames     {f['frames']} at {f['fps']:g} fps ({f['frames'] / f['fps'] / 60:.1f} min)")
     click.echo(f"findings   {f['errors']} errors, {f['warnings']} warnings, {f['notes']} notes")
-    click.echo(f"next       mgdata fit-smpl --work {work}")
+    click.echo(f"next       mgdata fit-smpl {work}")

@@ -61,7 +61,7 @@ def test_shipped_data(mgdata, tmp_path):
         "people     12 under 14 subject names: 6 train, 6 test, 0 unused",
         "frames     6552 at 30 fps (3.6 min)",
         "findings   0 errors, 0 warnings, 1 notes",
-        f"next       mgdata fit-smpl --work {tmp_path}",
+        f"next       mgdata fit-smpl {tmp_path}",
     ]
     assert len(read_index(tmp_path).rows) == 759
 

@@ -1,0 +1,61 @@
+"""``mgdata render``: fits to aligned silhouettes and labels, kept as files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..options import FOLDER, jobs_option, json_option
+
+MOST_SHOWN = 10
+"""Failures that are printed; all are in ``failures.jsonl``."""
+
+
+@click.command()
+@click.argument("work", type=FOLDER)
+@click.option("--select", default="", metavar="PARTS", help="Only these keys, e.g. 'subject=07|08,view=090'.")
+@click.option("--png", is_flag=True, help="Also write a strip of silhouettes beside each file.")
+@click.option("--body", metavar="NAME|PATH", help="Body that the fits were made with; default: the free body.")
+@click.option("--markers", metavar="NAME|PATH", help="Virtual markers; default: those that ship with the body.")
+@jobs_option
+@json_option
+def render(work: Path, as_json: bool, **settings: Any) -> None:
+    r"""Render the fitted walks of WORK through every camera, to look at or to use elsewhere.
+
+    Writes WORK/renders/<subject>/<condition>/<view>.npz: aligned silhouettes, joints, markers and body parameters of
+    the same frames. 'mgdata pack' does not need these files; it renders while it packs. Ends with 1 if some views
+    failed; they are listed in WORK/failures.jsonl, dropped frames in WORK/renders/findings.jsonl.
+
+    \b
+    Examples:
+      mgdata render work/ --png
+      mgdata render work/ --select 'subject=07,view=090' --jobs 2
+    """
+    from meshgait_data.pipeline.render import RenderSettings, render_work
+
+    result = render_work(work, RenderSettings(**settings))
+    failures = result.report.failures
+    for failure in failures[:MOST_SHOWN]:
+        click.secho(f"failed {failure.key}: {failure.error}", fg="red", err=True)
+        if failure.hint:
+            click.echo(f"  try: {failure.hint}", err=True)
+    if len(failures) > MOST_SHOWN:
+        click.echo(f"… and {len(failures) - MOST_SHOWN} more; all are in {work / 'failures.jsonl'}", err=True)
+    figures = {
+        "renders": str(work / "renders"),
+        "sequences": result.sequences,
+        "frames": result.frames,
+        "dropped": result.dropped,
+        "failures": len(failures),
+        "seconds": round(result.report.seconds, 1),
+    }
+    if as_json:
+        click.echo(json.dumps(figures))
+    else:
+        click.echo(f"sequences  {result.sequences} with {result.frames} frames; {result.dropped} frames left out")
+        click.echo(f"failures   {len(failures)}")
+        click.echo(f"time       {result.report.seconds:.1f} s")
+        click.echo(f"renders    {work / 'renders'}")
+        click.echo(f"next       mgdata pack {work} --out shards/")
+    click.get_current_context().exit(result.report.exit_code)

@@ -1,0 +1,95 @@
+"""Find what a key names, in a work folder or in packed shards, so that it can be shown."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from meshgait_data.body.model import Body
+from meshgait_data.errors import InvalidData, UsageError
+from meshgait_data.fits import fit_path, read_fit
+from meshgait_data.index import read_index
+from meshgait_data.render.sequence import pose_capture, render_sequence
+from meshgait_data.shards.reader import open_shards
+from meshgait_data.types import MarkerSet, SequenceKey
+from meshgait_data.view.sheet import Shown
+
+Row = TypeVar("Row")
+
+NEEDED = {"joints", "scale", "global_orient", "body_pose", "transl", "verdict"}
+"""Labels that a sheet draws."""
+
+
+def from_work(work: Path, key: str, body: Body, markers: MarkerSet) -> tuple[list[Shown], list[str]]:
+    """Render what a key names from its fit.
+
+    Parameters
+    ----------
+    work
+        Folder with an index and fits.
+    key
+        dataset/subject/condition, for all views, or dataset/subject/condition/view.
+    body, markers
+        Those of the fits.
+
+    Returns
+    -------
+    One item for each view that can be rendered, and for each that cannot the reason.
+
+    Raises
+    ------
+    UsageError
+        Where the index has no such key, or the capture is not fitted.
+    InvalidData
+        Where no view can be rendered.
+    """
+    index = read_index(work)
+    rows = choose(key, [(row.key, row) for row in index.rows], str(work))
+    fit = read_fit(fit_path(work, rows[0].capture))
+    posed, cameras = pose_capture(body, fit, index.manifest.cameras)
+    by_name = {camera.name: camera for camera in cameras}
+    residuals = dict(zip(fit.frame_ids.tolist(), fit.residuals["joints"] * 1000, strict=True))
+    size = index.manifest.aligned_size
+    shown: list[Shown] = []
+    notes: list[str] = []
+    for row in rows:
+        camera = by_name[row.view]
+        try:
+            sequence = render_sequence(body, markers, fit, camera, identity=row.identity, size=size, posed=posed)
+        except InvalidData as error:
+            if len(rows) == 1:
+                raise
+            notes.append(str(error))
+        else:
+            shown.append(Shown(sequence, tuple(residuals[i] for i in sequence.arrays["frame_ids"].tolist())))
+    if not shown:
+        raise InvalidData("no view can be rendered", where=str(rows[0].capture), hint=notes[0])
+    return shown, notes
+
+
+def from_shards(path: Path, key: str, body: Body) -> list[Shown]:
+    """Read what a key names back from packed shards; raises UsageError, ShardError, or InvalidData (another body)."""
+    shards = open_shards(path)
+    if shards.body_sha256 != body.sha256:
+        raise InvalidData(
+            f"these labels were made with another body than {body.name!r}",
+            where=str(path),
+            hint="name the body that was packed with --body or MESHGAIT_BODY",
+        )
+    missing = NEEDED - set(shards.fields)
+    if missing:
+        raise UsageError(f"this dataset has no {', '.join(sorted(missing))} to show", where=str(path))
+    records = choose(key, [(record.key, record) for record in shards.sequences], str(path))
+    return [Shown(shards.parts[record.part].sequence(record)) for record in records]
+
+
+def choose(key: str, known: Sequence[tuple[SequenceKey, Row]], where: str) -> list[Row]:
+    """Rows of one sequence, or of all views of one capture; raises UsageError with near matches."""
+    chosen = [row for found, row in known if key.strip("/") in (str(found), str(found.capture))]
+    if chosen:
+        return chosen
+    names = {str(found) for found, _ in known} | {str(found.capture) for found, _ in known}
+    near = difflib.get_close_matches(key, sorted(names), n=3, cutoff=0.5)
+    example = next(iter(sorted(names)), "dataset/subject/condition/view")
+    hint = f"did you mean {', '.join(near)}?" if near else f"a key is like {example}"
+    raise UsageError(f"no sequence or capture {key!r}", where=where, hint=hint)
