@@ -25,7 +25,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: env  ## the whole job on real walks: fit, render, pack, train, evaluate (under 10 minutes on 2 cores)
-	@BIN=$(BIN) JOBS=$(JOBS) sh benchmarks/demo.sh $(DEMO)
+	@BIN=$(BIN) JOBS=$(JOBS) sh demo.sh $(DEMO)
 
 test: env check unit  ## environment if missing, then checks and tests
 
@@ -39,7 +39,7 @@ types: env
 	@$(BIN)/mypy --no-error-summary
 
 imports: env
-	@$(BIN)/lint-imports --no-logo | tail -n 3
+	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
 format: env  ## format the code and mend what lint can mend
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix .
