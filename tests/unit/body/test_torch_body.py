@@ -1,0 +1,67 @@
+"""The torch forward pass equals the numpy one and can be differentiated, also at the rest pose."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_body import make_params
+
+from meshgait_data.body.model import forward
+from meshgait_data.body.torch_body import TorchBody, rodrigues
+from meshgait_data.rotations import exp
+
+
+def tensors(params, dtype=torch.float64):
+    arrays = (np.tile(params.betas, (len(params), 1)), params.global_orient, params.body_pose, params.transl)
+    return [torch.tensor(array, dtype=dtype) for array in arrays]
+
+
+def test_equals_numpy(random_body):
+    params = make_params(5)
+    vertices, joints = TorchBody(random_body, dtype=torch.float64)(*tensors(params))
+    output = forward(random_body, params)
+    np.testing.assert_allclose(vertices.numpy(), output.vertices, atol=1e-6)
+    np.testing.assert_allclose(joints.numpy(), output.joints, atol=1e-6)
+
+
+def test_single_precision_and_shared_shape(random_body):
+    params = make_params(5)
+    _, *rest = tensors(params, torch.float32)
+    shared = torch.tensor(params.betas)[None]
+    vertices, _ = TorchBody(random_body)(shared, *rest)
+    assert vertices.dtype == torch.float32
+    np.testing.assert_allclose(vertices.numpy(), forward(random_body, params).vertices, atol=1e-5)
+
+
+def test_chosen_vertices(random_body):
+    params, ids = make_params(2), np.array([7, 2, 59])
+    vertices, joints = TorchBody(random_body, ids, torch.float64)(*tensors(params))
+    expected = forward(random_body, params, ids)
+    np.testing.assert_allclose(vertices.numpy(), expected.vertices, atol=1e-6)
+    np.testing.assert_allclose(joints.numpy(), expected.joints, atol=1e-6)
+
+
+def test_gradients(random_body):
+    module = TorchBody(random_body, np.arange(0, 60, 20), torch.float64)
+    inputs = tensors(make_params(1))
+    inputs[2][:, :6] = 0.0
+    assert torch.autograd.gradcheck(module, [tensor.requires_grad_() for tensor in inputs], fast_mode=True)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.floats(-9, 0.8))
+def test_rodrigues_equals_numpy_and_has_gradients_at_every_size(seed, exponent):
+    vector = 10.0**exponent * np.random.default_rng(seed).normal(size=3)
+    tensor = torch.tensor(vector, requires_grad=True)
+    np.testing.assert_allclose(rodrigues(tensor).detach().numpy(), exp(vector), atol=1e-9)
+    assert torch.autograd.gradcheck(rodrigues, (tensor,), atol=1e-5)
+
+
+def test_rest_pose_has_finite_gradients():
+    zero = torch.zeros(2, 3, requires_grad=True)
+    rodrigues(zero).sum().backward()
+    assert torch.isfinite(zero.grad).all()
+
+
+def test_arrays_stay_out_of_checkpoints(random_body):
+    assert not TorchBody(random_body).state_dict()
