@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from common import Figures, cpu_seconds, main
 
-from meshgait_data.body.files import load_body
+from meshgait_data.body.files import find_body, load_body
 from meshgait_data.body.model import Body, forward
 from meshgait_data.types import BodyParams
 
@@ -52,12 +52,12 @@ def measure(quick: bool) -> Figures:
     torch.set_num_threads(1)
     body = load_body("free")
     params = random_params(body, 64)
-    with np.load(BODY_FILE, allow_pickle=False) as file:
+    with np.load(find_body("free").path, allow_pickle=False) as file:
         card = json.loads(str(file["card"]))
     return {
         **against_smplx(body, params, 3 if quick else 15),
         "forward_ms_frame": 1e3 * cpu_seconds(lambda: forward(body, params), 3 if quick else 15) / len(params),
-        "source_error_mm": card["shape_error_mm"]["adults"]["mean"],
+        "source_error_mm": card["errors_mm"]["shape"]["plain"]["mean"],
         "vertices": body.num_vertices,
     }
 

@@ -51,7 +51,7 @@ def main(topic: str, measure: Callable[[bool], Figures], about: str) -> None:
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, under a minute, nothing recorded")
     quick = parser.parse_args().quick
-    figures = {name: round(float(value), 4) for name, value in measure(quick).items()}
+    figures = {name: float(f"{value:.4g}") for name, value in measure(quick).items()}
     width = max(map(len, figures))
     print(f"{about}\n{machine()}")
     for name, value in figures.items():
