@@ -1,0 +1,94 @@
+"""Settings of the fit: every weight with its unit and why it has that value."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class JointPrior:
+    """Gaussian prior on the rotation of one joint of the left side or the middle; the right side is its mirror image.
+
+    The axes are those of the rest pose: x along the stretched left arm, y along trunk and legs, z forward.
+    """
+
+    joint: str
+    """SMPL joint; ``left_*`` stands for both sides."""
+    mean_deg: tuple[float, float, float]
+    """Rotation vector of the mean pose, degrees."""
+    sd_deg: tuple[float, float, float]
+    """Standard deviation of the rotation vector from the mean, degrees."""
+    limit: str = ""
+    """``x+``: the angle about x is never negative; ``y-``: the angle about y is never positive (hinges)."""
+
+
+POSE_PRIOR = (
+    JointPrior("left_hip", (0, 0, 0), (35, 10, 12)),
+    # A knee is a hinge about x that only bends backwards: side bend and twist would trade against the hip's twist.
+    JointPrior("left_knee", (20, 0, 0), (35, 4, 3), limit="x+"),
+    JointPrior("left_ankle", (0, 0, 0), (20, 8, 8)),
+    JointPrior("left_foot", (0, 0, 0), (15, 2, 2)),
+    JointPrior("spine1", (0, 0, 0), (8, 6, 6)),
+    JointPrior("spine2", (0, 0, 0), (8, 6, 6)),
+    JointPrior("spine3", (0, 0, 0), (8, 6, 6)),
+    JointPrior("neck", (0, 0, 0), (12, 6, 10)),
+    # Nothing but the line of the neck is seen of the head: its turn follows the trunk.
+    JointPrior("head", (0, 0, 0), (12, 6, 8)),
+    JointPrior("left_collar", (0, 0, 0), (3, 6, 6)),
+    # Mean: the arm hangs. From the T-pose with palms down this turns the palm to the thigh without any twist.
+    JointPrior("left_shoulder", (0, 0, -70), (20, 30, 25)),
+    # An elbow is a hinge about y that only bends forwards; x is the turn of the forearm.
+    JointPrior("left_elbow", (0, -25, 0), (20, 35, 4), limit="y-"),
+    JointPrior("left_wrist", (0, 0, 0), (10, 12, 12)),
+    JointPrior("left_hand", (0, 0, 0), (3, 3, 3)),
+)
+"""Walking people. Chosen by hand and looked at on the shipped walks, not learned: wide where joints observe the angle,
+narrow where they cannot (twist about a bone, feet, hands, collars), so that what is not seen looks natural."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """Weights and stopping rules of :func:`meshgait_data.fit.fit_joints`."""
+
+    sigma_m: float = 0.01
+    """Metres: standard deviation of an observed joint, the unit of all other weights."""
+    huber_m: float = 0.03
+    """Metres: beyond this distance a joint counts linearly and no longer quadratically (Huber)."""
+    map_error_m: float = 0.01
+    """Metres: how far one person's joints lie from where the joint map puts them. This error is the same in all
+    frames, so more frames are not more evidence against the mean shape: the shape prior (unit normal) counts
+    ``(map_error_m / sigma_m)^2`` in every frame."""
+    own_error_m: float = 0.002
+    """Metres: the same where the joints are the body's own (joint set ``smpl``)."""
+    cutoff_hz: float = 10.0
+    """Smoothing about halves the amplitude of motion at this frequency (see ``problem.py``) and takes 5 % at 4 Hz with
+    30 frames per second; 0, or half the frame rate and more, turns it off. Marker paths in walking carry 99.7 % of
+    their power below 6 Hz (Winter, Sidwall & Hobson, J. Biomechanics 7, 1974)."""
+    limit_sd_deg: float = 3.0
+    """Degrees: softness of the stops of knees and elbows."""
+    max_iterations: int = 30
+    step_tolerance: float = 1e-3
+    """Radians and decimetres: the solver has converged where no unknown moved more in an accepted step."""
+    cost_tolerance: float = 1e-4
+    """Or where an accepted step lowered the cost by less than this share."""
+    min_frames: int = 3
+    """Frames with enough joints that a capture needs."""
+    min_seen: float = 0.25
+    """Share of the mapped joints (by weight) that a frame needs."""
+    flag_residual_m: float = 0.05
+    """Metres: a frame with a larger mean residual is flagged."""
+    reject_residual_m: float = 0.10
+    """Metres: a frame with a larger mean residual is rejected."""
+    flag_limit_deg: float = 7.0
+    """Degrees: a frame with a knee or elbow bent the wrong way by more is flagged."""
+    flag_beta: float = 3.0
+    """Standard deviations: a stranger shape flags all frames."""
+    reject_beta: float = 5.0
+    """Standard deviations: a stranger shape rejects all frames."""
+    prior: tuple[JointPrior, ...] = field(default=POSE_PRIOR)
+
+    def __post_init__(self) -> None:
+        positive = ("sigma_m", "huber_m", "map_error_m", "own_error_m", "limit_sd_deg", "max_iterations", "min_frames")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be positive")
+        if self.cutoff_hz < 0:
+            raise ValueError(f"cutoff_hz={self.cutoff_hz} must not be negative")
