@@ -1,4 +1,4 @@
-"""Fill dataclasses from plain data (YAML): unknown keys, missing keys and wrong types are errors that name the place."""
+"""Fill dataclasses from plain data (YAML): unknown keys, missing keys and wrong types are errors that say where."""
 
 import dataclasses
 import difflib

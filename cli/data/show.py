@@ -47,13 +47,13 @@ def show(
         raise UsageError("say where the walk lies", hint="give either --work WORK or --shards SHARDS")
     from meshgait_data.atomic import write_bytes
     from meshgait_data.body.files import load_body
-    from meshgait_data.body.marker_files import load_markers
+    from meshgait_data.pipeline.markers import find_markers
     from meshgait_data.view.pick import from_shards, from_work
     from meshgait_data.view.sheet import contact_sheet
 
     model = load_body(body)
     if work is not None:
-        shown, notes = from_work(work, key, model, load_markers(model, markers))
+        shown, notes = from_work(work, key, model, find_markers(work, model, markers))
         for note in notes:
             click.secho(f"not shown: {note}", fg="yellow", err=True)
     else:

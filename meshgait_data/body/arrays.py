@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meshgait_data.body.model import Body
+from meshgait_data.body.symmetry import find_mirror
 from meshgait_data.conventions import SMPL_PARENTS
 from meshgait_data.errors import BodyFileError
 from meshgait_data.types import FloatArray, IntArray
@@ -62,8 +63,8 @@ def body_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str, where: str) 
         J_regressor=check.rows("J_regressor", (_JOINTS, count)),
         weights=check.rows("weights", (count, _JOINTS)),
         parents=check.tree(),
-        faces=check.indices("f", ("F", 3), count),
-        mirror=check.mirror(count),
+        faces=(faces := check.indices("f", ("F", 3), count)),
+        mirror=check.mirror(count) if "mirror" in arrays else find_mirror(template, faces),
         vertex_ids=check.named_vertices(count),
     )
     return replace(body, sha256=body_arrays_sha256(body))
@@ -142,9 +143,7 @@ class _Checker:
             raise self.wrong(f"row {worst} of {key} sums to {sums[worst]:.4f}, expected 1")
         return array
 
-    def mirror(self, count: int) -> IntArray | None:
-        if "mirror" not in self.arrays:
-            return None
+    def mirror(self, count: int) -> IntArray:
         mirror = self.indices("mirror", (count,), count)
         if not np.array_equal(mirror[mirror], np.arange(count)):
             raise self.wrong("mirror is no exchange of vertices: applying it twice must give every vertex back")

@@ -48,8 +48,8 @@ def load_markers(body: Body, name_or_path: str | Path | None = None) -> MarkerSe
         raise UsageError(
             f"markers {markers.name!r} were learned on body {learned_on!r} ({markers.body_sha256[:12]}), "
             f"not on {body.name!r} ({body.sha256[:12]})",
-            hint=f"learn markers for this body with 'mgdata markers learn WORK --body {body.name} --out FILE', "
-            "then name that file with --markers",
+            hint="learn markers for this body with 'mgdata markers learn WORK --body BODY --out WORK/markers.npz'; "
+            "'mgdata build' does so by itself",
         )
     return markers
 

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from meshgait_data.body.files import load_body
+from meshgait_data.body.marker_search import Progress
 from meshgait_data.errors import SOME_FAILED, InvalidData, UsageError
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.index import Index, scan, write_index
 from meshgait_data.manifest import Manifest
 from meshgait_data.pipeline.fit import FitReport, FitStageSettings, fit_work
+from meshgait_data.pipeline.markers import ensure_markers
 from meshgait_data.pipeline.pack import PackReport, PackSettings, pack
 
 
@@ -92,5 +95,19 @@ def build(
         work,
         FitStageSettings(settings.body, settings.select, jobs=settings.jobs, progress=settings.progress),
     )
+    if settings.markers is None:
+        ensure_markers(work, load_body(settings.body), progress=_announcing(announce))
     announce(f"3/3 pack: {out}")
     return BuildReport(work, index, tuple(findings), fit, pack(work, out, settings))
+
+
+def _announcing(announce: Callable[[str], None]) -> Progress:
+    """Say once that markers are being learned: it takes about a minute, for a body that none ship for."""
+    told: list[str] = []
+
+    def progress(step: str, share: float) -> None:
+        if not told:
+            announce("    no virtual markers ship for this body: learning them from the fits (about a minute)")
+            told.append(step)
+
+    return progress

@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from meshgait_data import __version__
+from meshgait_data.body.marker_files import load_markers, save_markers
 from meshgait_data.body.marker_report import report
 from meshgait_data.body.marker_search import Progress
 from meshgait_data.body.markers import MarkerSettings, learn_markers, random_meshes
@@ -15,6 +17,8 @@ from meshgait_data.fits import read_fit
 from meshgait_data.manifest import Manifest, load_manifest
 from meshgait_data.types import FloatArray, MarkerSet
 
+LEARNED = "markers.npz"
+"""Markers that were learned in a work folder, for a body that none ship for."""
 ACCEPTED = 0
 """Verdict of frames that are used."""
 
@@ -22,6 +26,33 @@ HOW_TO_FIT = (
     "make a work folder first: 'mgdata index cmu_walk --work WORK', then 'mgdata fit-smpl WORK', "
     "then 'mgdata markers learn WORK'"
 )
+
+
+def find_markers(work: Path, body: Body, name_or_path: str | Path | None = None) -> MarkerSet:
+    """The markers to use with a body: those named, else those that ship for it, else those learned in ``work``.
+
+    Raises
+    ------
+    UsageError
+        Where there are none for this body.
+    InvalidData
+        Where a file is damaged.
+    """
+    try:
+        return load_markers(body, name_or_path)
+    except UsageError:
+        if name_or_path is None and (work / LEARNED).is_file():
+            return load_markers(body, work / LEARNED)
+        raise
+
+
+def ensure_markers(work: Path, body: Body, progress: Progress | None = None) -> MarkerSet:
+    """Like :func:`find_markers` without a name, but where there are none, learn them and keep them in ``work``."""
+    try:
+        return find_markers(work, body)
+    except UsageError:
+        save_markers(work / LEARNED, learn_from_work(work, body, MarkerSettings(), name=body.name, progress=progress))
+        return find_markers(work, body)
 
 
 def learn_from_work(
@@ -74,7 +105,9 @@ def learn_from_work(
     poses = read_poses(manifest, paths)
     rng = np.random.default_rng(settings.seed)
     train, test = (random_meshes(body, draw_frames(poses[side], meshes, rng), rng) for side in ("train", "test"))
-    markers = learn_markers(body, train, settings, name=name, progress=progress)
+    # The matrices are small: on a busy machine, BLAS threads that wait for each other cost eight times as much.
+    with threadpool_limits(1):
+        markers = learn_markers(body, train, settings, name=name, progress=progress)
     found = {
         "errors_mm": report(body, markers, test),
         "test_meshes": meshes,

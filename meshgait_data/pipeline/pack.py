@@ -15,10 +15,11 @@ import google_crc32c
 
 from meshgait_data.atomic import write_text
 from meshgait_data.body.files import load_body
-from meshgait_data.body.marker_files import load_markers, save_markers
+from meshgait_data.body.marker_files import save_markers
 from meshgait_data.errors import EnvironmentLacks, ShardError, UsageError
 from meshgait_data.findings import from_jsonl, to_jsonl
 from meshgait_data.index import Index, IndexRow, read_index
+from meshgait_data.pipeline.markers import find_markers
 from meshgait_data.pipeline.pack_part import STAGE, Ingredients, PartPlan, pack_part, plan_part, reusable, versions
 from meshgait_data.pipeline.runner import Outcome, Report, record_failures, run_jobs, selected
 from meshgait_data.shards.card import card
@@ -103,7 +104,7 @@ def pack(work: Path, out: Path, settings: PackSettings | None = None) -> PackRep
     start = time.perf_counter()
     index, rows = _wanted(work, settings)
     body = load_body(settings.body)
-    shared = Ingredients(work, index.manifest, body, load_markers(body, settings.markers))
+    shared = Ingredients(work, index.manifest, body, find_markers(work, body, settings.markers))
     with _claimed(out):
         plans = _plan(out, rows, shared, settings.part_captures)
         reused = [plan for plan in plans if settings.existing == "refresh" and reusable(plan)]

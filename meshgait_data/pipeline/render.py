@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from meshgait_data.atomic import write_bytes, write_npz, write_text
 from meshgait_data.body.files import load_body
-from meshgait_data.body.marker_files import load_markers
 from meshgait_data.body.model import Body
 from meshgait_data.errors import InvalidData, UsageError
 from meshgait_data.findings import Finding, from_jsonl, to_jsonl
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.index import Index, IndexRow, read_index
 from meshgait_data.manifest import Manifest
+from meshgait_data.pipeline.markers import find_markers
 from meshgait_data.pipeline.runner import Outcome, Report, record_failures, run_jobs, selected
 from meshgait_data.render.sequence import drop_findings, pose_capture, render_sequence
 from meshgait_data.types import Camera, Fit, MarkerSet, SequenceData, SequenceKey
@@ -85,7 +85,7 @@ def render_work(work: Path, settings: RenderSettings | None = None) -> RenderRep
     start = time.perf_counter()
     index, rows = _wanted(work, settings.select)
     body = load_body(settings.body)
-    markers = load_markers(body, settings.markers)
+    markers = find_markers(work, body, settings.markers)
     captures = list(dict.fromkeys(row.capture for row in rows))
     jobs = [
         (str(key), (work, tuple(r for r in rows if r.capture == key), index.manifest, body, markers, settings.png))

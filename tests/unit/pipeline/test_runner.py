@@ -45,7 +45,9 @@ def test_failure_file_holds_the_last_run_of_each_stage(tmp_path):
 
 def test_selection_by_parts():
     capture, sequence = CaptureKey("d", "07", "01"), SequenceKey("d", "07", "01", "090")
-    assert selected(capture, "") and selected(capture, "subject=07|08") and selected(sequence, "subject=07, view=090")
+    assert selected(capture, "")
+    assert selected(capture, "subject=07|08")
+    assert selected(sequence, "subject=07, view=090")
     assert not selected(capture, "subject=08")
     assert not selected(sequence, "subject=07,view=000|180")
     assert selected(capture, "view=090"), "a capture has all views"
