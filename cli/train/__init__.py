@@ -6,7 +6,7 @@ from meshgait_data import __version__
 
 from ..console import CONTEXT, LazyGroup
 
-COMMANDS = {"run": ".train.run:run", "eval": ".train.eval:evaluate"}
+COMMANDS = {"run": ".train.run:run", "eval": ".train.eval:evaluate", "compare": ".train.compare:compare"}
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings=CONTEXT)

@@ -1,0 +1,110 @@
+"""Labels of a batch in the network's window: joints and markers as packed, mesh vertices from the body's parameters."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from meshgait_data.body.model import Body
+from meshgait_data.body.torch_body import TorchBody
+from meshgait_data.conventions import SMPL_MIRROR
+from meshgait_data.errors import InvalidData
+from meshgait_data.types import IntArray, MarkerSet
+from meshgait_model.data.augment import Augmentation, move_points
+from meshgait_model.data.dataset import REJECTED
+from meshgait_model.window import project_to_window
+
+
+def spread_vertices(body: Body, count: int, symmetric: bool) -> tuple[IntArray, IntArray]:
+    """Vertices spread evenly over a body by farthest-point sampling of its template.
+
+    Parameters
+    ----------
+    count
+        About how many; each is joined by the vertex on the other side.
+    symmetric
+        Whether the other side is needed.
+
+    Returns
+    -------
+    Their ids (S,), and for each of them the place of its mirror image among them (S,).
+
+    Raises
+    ------
+    InvalidData
+        Where mirror images are needed and the mesh is not symmetric.
+    """
+    if symmetric and body.mirror is None:
+        raise InvalidData(
+            f"body {body.name!r} is not symmetric, so its mesh labels cannot be mirrored",
+            hint="set data.augment.flip=0 or loss.mesh=0",
+        )
+    mirror = np.arange(body.num_vertices) if body.mirror is None else np.asarray(body.mirror)
+    chosen = [0, int(mirror[0])]
+    distance = np.full(body.num_vertices, np.inf)
+    while True:
+        for vertex in chosen[-2:]:
+            distance = np.minimum(distance, np.linalg.norm(body.v_template - body.v_template[vertex], axis=1))
+        if len(set(chosen)) >= min(count, body.num_vertices):
+            break
+        farthest = int(distance.argmax())
+        chosen += [farthest, int(mirror[farthest])]
+    ids = np.unique(chosen)
+    return ids, np.searchsorted(ids, mirror[ids])
+
+
+class Targets(nn.Module):
+    """Makes the targets of the label losses; lives on the device.
+
+    Parameters
+    ----------
+    markers
+        The marker set of the shards.
+    body
+        The body of the shards; None leaves mesh targets out.
+    mesh_vertices
+        About how many vertices the mesh targets have.
+    symmetric
+        Whether clips may be mirrored.
+    """
+
+    vertex_ids: Tensor
+
+    def __init__(self, markers: MarkerSet, body: Body | None, *, mesh_vertices: int, symmetric: bool) -> None:
+        super().__init__()
+        self.register_buffer("joint_mirror", torch.from_numpy(SMPL_MIRROR))
+        self.register_buffer("marker_mirror", torch.from_numpy(np.array(markers.mirror, np.int64)))
+        self.body: TorchBody | None = None
+        if body is not None:
+            ids, mirror = spread_vertices(body, mesh_vertices, symmetric)
+            self.body = TorchBody(body, ids)
+            self.register_buffer("vertex_ids", torch.from_numpy(ids))
+            self.register_buffer("vertex_mirror", torch.from_numpy(mirror))
+
+    @torch.no_grad()
+    def forward(self, labels: Mapping[str, Tensor], augmentation: Augmentation, columns: int) -> dict[str, Tensor]:
+        """Targets (B, T, P, 3) by name: ``joints``, ``markers`` and, with a body, ``mesh``."""
+        targets = {
+            "joints": move_points(labels["joints"], augmentation, self.get_buffer("joint_mirror"), columns),
+            "markers": move_points(labels["markers"], augmentation, self.get_buffer("marker_mirror"), columns),
+        }
+        if self.body is not None:
+            vertices = mesh_in_window(self.body, labels)
+            targets["mesh"] = move_points(vertices, augmentation, self.get_buffer("vertex_mirror"), columns)
+        return targets
+
+
+def usable(labels: Mapping[str, Tensor]) -> Tensor:
+    """(B, T) True for frames whose fit was not rejected."""
+    return labels["verdict"] != REJECTED
+
+
+def mesh_in_window(body: TorchBody, labels: Mapping[str, Tensor]) -> Tensor:
+    """Vertices (B, T, S, 3) of the fitted bodies in window pixels."""
+    clips, frames = labels["transl"].shape[:2]
+    flat = {name: labels[name].flatten(0, 1) for name in ("betas", "global_orient", "body_pose", "transl")}
+    vertices, joints = body(**flat)
+    windows, intrinsics = labels["windows"].flatten(0, 1), labels["intrinsics"].flatten(0, 1)
+    labelled = project_to_window(vertices, joints[:, 0, 2], intrinsics, windows)
+    return labelled.reshape(clips, frames, -1, 3)

@@ -1,0 +1,269 @@
+"""The training loop: batches, losses, updates, logs, checkpoints. Read it from top to bottom.
+
+A run is a function of its setting and its shards: batches and augmentation follow from the seed and the step, the
+learning rate from the step, so that an interrupted run that is started again goes on as if nothing had happened.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from meshgait_data.body.files import load_body
+from meshgait_data.body.model import Body
+from meshgait_data.errors import EnvironmentLacks, InvalidData
+from meshgait_data.shards.reader import Shards
+from meshgait_model.checkpoint import (
+    LATEST,
+    LOSSES,
+    Checkpoint,
+    keep_losses,
+    load_checkpoint,
+    open_run,
+    save_checkpoint,
+)
+from meshgait_model.config import ExperimentConfig, LossConfig
+from meshgait_model.data.augment import draw, move_silhouettes
+from meshgait_model.data.dataset import Batch, load_side
+from meshgait_model.data.sampler import generator, sample
+from meshgait_model.data.targets import Targets, usable
+from meshgait_model.losses import batch_all_triplet, label_l1, strip_cross_entropy, total
+from meshgait_model.nn.meshgait import MeshGait, MeshGaitOutput
+from meshgait_model.optim import learning_rate, make_optimizer
+
+SAMPLING, AUGMENTING = 0, 1
+"""Purposes of random numbers; see :func:`meshgait_model.data.sampler.generator`."""
+
+Report = Callable[[int, Mapping[str, float]], None]
+"""Called after each update with the number of updates done and the parts of the loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSummary:
+    """What a run came to."""
+
+    steps: int
+    """Updates done, all together."""
+    resumed_at: int
+    """Updates that had been done before this call."""
+    seconds: float
+    people: int
+    sequences: int
+    parameters: int
+    losses: Mapping[str, float]
+    """Parts of the loss of the last update; empty where there was nothing left to do."""
+
+
+class Trainer:
+    """One training run.
+
+    Parameters
+    ----------
+    config
+        Its setting.
+    shards
+        Packed dataset; its training side is read into memory.
+    """
+
+    def __init__(self, config: ExperimentConfig, shards: Shards) -> None:
+        self.config = config
+        self.device = pick_device(config.run.device)
+        if config.run.threads:
+            torch.set_num_threads(config.run.threads)
+        torch.manual_seed(config.seed)
+        self.data = load_side(shards, "train", labels=config.supervised, cut=config.data.cut)
+        self.shards = shards
+        self.network = make_network(config, shards, len(self.data.people)).to(self.device)
+        self.optimizer = make_optimizer(self.network, config.optim)
+        self.targets: Targets | None = None
+        if config.supervised:
+            body = matching_body(shards.body_sha256) if config.loss.mesh else None
+            targets = Targets(
+                shards.markers, body, mesh_vertices=config.loss.mesh_vertices, symmetric=config.data.augment.flip > 0
+            )
+            self.targets = targets.to(self.device)
+        self.done = 0
+
+    def train(self, run: Path, report: Report) -> TrainSummary:
+        """Train to the end, or from the last checkpoint in ``run`` to the end.
+
+        Raises
+        ------
+        UsageError
+            Where ``run`` holds something else.
+        InvalidData
+            Where the loss or its gradient is not finite; nothing is updated then.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        config, began = self.config.run, time.monotonic()
+        if open_run(run, self.config):
+            self.restore(run / LATEST)
+        keep_losses(run, self.done)
+        resumed_at, losses = self.done, {}
+        with (
+            SummaryWriter(str(run / "tensorboard"), purge_step=self.done + 1) as board,
+            (run / LOSSES).open("a", encoding="utf-8", buffering=1) as log,
+        ):
+            while self.done < config.steps:
+                losses = self.step(self.done)
+                self.done += 1
+                if self.done % config.log_every == 0 or self.done == config.steps:
+                    log.write(json.dumps({"step": self.done, **losses}) + "\n")
+                    for name, value in losses.items():
+                        board.add_scalar(f"train/{name}", value, self.done)
+                if self.done % config.checkpoint_every == 0 or self.done == config.steps:
+                    self.save(run / LATEST)
+                report(self.done, losses)
+        return TrainSummary(
+            steps=self.done,
+            resumed_at=resumed_at,
+            seconds=time.monotonic() - began,
+            people=len(self.data.people),
+            sequences=len(self.data.records),
+            parameters=sum(weight.numel() for weight in self.network.parameters()),
+            losses=losses,
+        )
+
+    def step(self, step: int) -> dict[str, float]:
+        """One update; gives the parts of the loss before it."""
+        rate = learning_rate(self.config.optim, step, self.config.run.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        parts = self.losses(self.batch(step), step)
+        loss = total(parts, self.config.loss)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        limit = self.config.optim.clip_norm or float("inf")
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        values = {name: part.item() for name, part in {**parts, "loss": loss, "gradient": norm}.items()}
+        # Before the update: weights that were once not finite never come back.
+        if not torch.isfinite(loss + norm):
+            text = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+            hint = "lower optim.lr, set optim.clip_norm, or look for bad labels with 'mgdata verify'"
+            raise InvalidData(f"the loss or its gradient is not finite: {text}", where=f"step {step}", hint=hint)
+        self.optimizer.step()
+        return values | {"lr": rate}
+
+    def batch(self, step: int) -> Batch:
+        """The clips of a step."""
+        data = self.config.data
+        picks = sample(
+            self.data.identities,
+            self.data.lengths,
+            generator(self.config.seed, step, SAMPLING),
+            batch=(data.people, data.clips),
+            clip=(data.frames, data.frames + data.skip),
+        )
+        return self.data.gather(picks).to(self.device)
+
+    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Parts of the loss of a batch, augmented as the seed and the step say."""
+        config = self.config
+        rows, columns = self.data.window
+        changes = draw(
+            config.data.augment, len(batch.identities), (rows, columns), generator(config.seed, step, AUGMENTING)
+        )
+        silhouettes = move_silhouettes(batch.silhouettes.float() / 255, changes)
+        amp = config.run.amp and self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=amp):
+            output = self.network(silhouettes, points=self.targets is not None)
+        parts = recognition_losses(output, batch.identities, config.loss)
+        if self.targets is not None:
+            targets = self.targets(batch.labels, changes, columns)
+            parts |= self.label_losses(output, targets, usable(batch.labels), float(rows))
+        return parts
+
+    def label_losses(
+        self, output: MeshGaitOutput, targets: Mapping[str, Tensor], valid: Tensor, window: float
+    ) -> dict[str, Tensor]:
+        """Parts of the loss that compare coordinates with labels."""
+        assert output.joints is not None
+        assert output.markers is not None
+        found = {"joints": output.joints, "markers": output.markers}
+        if self.targets is not None and "mesh" in targets:
+            found["mesh"] = self.network.vertices(output.markers.float(), self.targets.vertex_ids)
+        weights = self.config.loss
+        return {
+            name: label_l1(points, targets[name], valid, window)
+            for name, points in found.items()
+            if getattr(weights, name)
+        }
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        state = Checkpoint(
+            step=self.done,
+            config=self.config,
+            people=self.data.people,
+            body_sha256=self.shards.body_sha256,
+            markers=self.shards.num_markers,
+            network=self.network.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+        )
+        save_checkpoint(path, state)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint of the same people; raises InvalidData otherwise."""
+        state = load_checkpoint(path)
+        if state.people != self.data.people:
+            raise InvalidData(
+                "the shards have other training identities than this run",
+                where=str(path),
+                hint="train into another folder",
+            )
+        self.network.load_state_dict(state.network)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.done = state.step
+
+
+def recognition_losses(output: MeshGaitOutput, identities: Tensor, config: LossConfig) -> dict[str, Tensor]:
+    """Parts of the loss that know who walks."""
+    parts = {}
+    if config.triplet:
+        parts["triplet"] = batch_all_triplet(output.embeddings, identities, config.margin)
+    if config.cross_entropy:
+        parts["cross_entropy"] = strip_cross_entropy(
+            output.cosines, identities, scale=config.logit_scale, smoothing=config.smoothing
+        )
+    return parts
+
+
+def make_network(config: ExperimentConfig, shards: Shards, classes: int) -> MeshGait:
+    """The network of a setting, for the markers and silhouettes of some shards."""
+    side = shards.info.sizes["S"]
+    network = MeshGait(
+        config.network,
+        classes=classes,
+        window=(side, side - 2 * config.data.cut),
+        coefficients=shards.markers.signed if config.network.branch_3d else None,
+    )
+    # About twice as fast on a CPU as the default layout.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+
+
+def matching_body(sha256: str) -> Body:
+    """The body that labels were made with; raises InvalidData where the installed one is another."""
+    body = load_body()
+    if body.sha256 != sha256:
+        raise InvalidData(
+            f"the shards were made with another body than {body.name!r}",
+            hint="point MESHGAIT_BODY at the body that they were packed with, or set loss.mesh=0 and eval.mesh_every=0",
+        )
+    return body
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of ``run.device``; raises EnvironmentLacks where it is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise EnvironmentLacks(f"run.device={name}, but torch sees no GPU", hint="set run.device=auto")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise EnvironmentLacks(f"run.device={name} is no device", hint="choose auto, cpu or cuda") from error

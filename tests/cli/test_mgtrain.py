@@ -1,0 +1,74 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "model"))
+from walk_shards import make_shards
+
+from meshgait_model.config import load_config
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory) -> Path:
+    return make_shards(tmp_path_factory.mktemp("mgtrain") / "shards")
+
+
+def test_run_then_eval(mgtrain, packed, tmp_path):
+    run = tmp_path / "run"
+    command = ("run", "debug", "--shards", packed, "--out", run, "-o", "run.steps=2", "-o", "run.device=cpu")
+    first = mgtrain(*command)
+    assert first.exit_code == 0, first.output
+    assert f"next      mgtrain eval {run}" in first.stdout
+    assert {"config.yaml", "checkpoint.pt", "metrics.jsonl", "tensorboard"} <= {path.name for path in run.iterdir()}
+    again = mgtrain(*command)
+    assert again.exit_code == 0
+    assert "resumed at 2" in again.stdout
+    scored = mgtrain("eval", run, "--json")
+    assert scored.exit_code == 0, scored.output
+    assert json.loads(scored.stdout) == json.loads((run / "metrics.json").read_text())
+    shown = mgtrain("eval", run)
+    assert "Rank-1" in shown.stdout
+    assert "aligned at the pelvis" in shown.stdout
+
+
+def test_the_resolved_setting_runs_again(mgtrain, packed, tmp_path):
+    overrides = ("-o", "run.steps=1", "-o", "run.device=cpu", "-o", "network.branch_3d=false")
+    assert mgtrain("run", "debug", "--shards", packed, "--out", tmp_path / "a", *overrides).exit_code == 0
+    assert mgtrain("run", tmp_path / "a" / "config.yaml", "--out", tmp_path / "b").exit_code == 0
+    logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in "ab"]
+    assert logs[0] == logs[1]
+
+
+def test_a_dry_run_prints_the_setting_and_touches_nothing(mgtrain, tmp_path):
+    result = mgtrain("run", "demo", "--out", tmp_path / "run", "-o", "optim.lr=1e-4", "--dry-run")
+    path = tmp_path / "printed.yaml"
+    path.write_text(result.stdout)
+    assert load_config(str(path)) == load_config("demo", ["optim.lr=1e-4"])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (("run", "demo", "--out", "x"), 2, "--shards"),
+        (("run", "dmeo", "--out", "x"), 2, "demo"),
+        (("run", "demo", "--shards", "nowhere", "--out", "x"), 4, "mgdata pack"),
+        (("run", "demo", "--shards", "nowhere", "--out", "x", "-o", "optim.lrr=1"), 4, "did you mean 'lr'"),
+        (("eval", "nowhere"), 2, "mgtrain run"),
+    ],
+)
+def test_mistakes_say_the_way_out(mgtrain, command, code, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = mgtrain(*command)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["run", "eval"])
+def test_help_shows_an_example(mgtrain, command):
+    result = mgtrain(command, "--help")
+    assert result.exit_code == 0
+    assert f"mgtrain {command} " in result.output.partition("Examples:")[2]

@@ -1,0 +1,196 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from meshgait_data.body.files import load_body
+from meshgait_data.body.model import forward
+from meshgait_data.errors import EnvironmentLacks, InvalidData, UsageError
+from meshgait_data.types import BodyParams
+from meshgait_model.checkpoint import CONFIG, LATEST, LOSSES, load_checkpoint, save_checkpoint
+from meshgait_model.config import load_config
+from meshgait_model.data.dataset import load_side
+from meshgait_model.evaluate import evaluate
+from meshgait_model.nn.heatmap import Points
+from meshgait_model.optim import learning_rate
+from meshgait_model.report import table
+from meshgait_model.trainer import Trainer, matching_body, pick_device
+
+SHORT = ["run.steps=4", "run.log_every=1", "run.checkpoint_every=2", "run.device=cpu"]
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+def losses(run):
+    return [json.loads(line) for line in (run / LOSSES).read_text().splitlines()]
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("branch", ["true", "false"])
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(branch, shards, tmp_path):
+    config = load_config("debug", [*SHORT, f"network.branch_3d={branch}"])
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    Trainer(config, shards).train(whole, quiet)
+
+    def stop(done, _):
+        if done == 3:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        Trainer(config, shards).train(halved, stop)
+    summary = Trainer(config, shards).train(halved, quiet)
+    assert summary.resumed_at == 2
+    assert losses(halved) == losses(whole)
+    first, second = (load_checkpoint(run / LATEST).network for run in (whole, halved))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_same_command_again_has_nothing_to_do(shards, tmp_path):
+    config = load_config("debug", [*SHORT, "run.steps=2"])
+    run = tmp_path / "run"
+    Trainer(config, shards).train(run, quiet)
+    before = (run / LATEST).read_bytes()
+    summary = Trainer(config, shards).train(run, quiet)
+    assert (summary.steps, summary.losses) == (2, {})
+    assert (run / LATEST).read_bytes() == before
+    assert load_config(str(run / CONFIG)) == config
+
+
+def test_another_setting_needs_another_folder(shards, tmp_path):
+    run = tmp_path / "run"
+    Trainer(load_config("debug", [*SHORT, "run.steps=1"]), shards).train(run, quiet)
+    with pytest.raises(UsageError, match=r"optim.lr: 0.001, now 0.5") as caught:
+        Trainer(load_config("debug", [*SHORT, "run.steps=1", "optim.lr=0.5"]), shards).train(run, quiet)
+    assert f"{run}/config.yaml --out {run}" in caught.value.hint
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").touch()
+    with pytest.raises(UsageError, match="not empty and not a run"):
+        Trainer(load_config("debug", SHORT), shards).train(tmp_path / "thesis", quiet)
+
+
+def test_a_step_that_is_not_finite_changes_nothing(shards, tmp_path):
+    trainer = Trainer(load_config("debug", SHORT), shards)
+    trainer.data.arrays["joints"][:] = float("nan")
+    before = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    with pytest.raises(InvalidData, match=r"step 0: the loss or its gradient is not finite: .*joints nan"):
+        trainer.train(tmp_path / "run", quiet)
+    assert all(torch.equal(before[name], value) for name, value in trainer.network.named_parameters())
+    assert not (tmp_path / "run" / LATEST).exists()
+
+
+def test_parts_of_weight_zero_are_not_computed(shards):
+    config = load_config("debug", [*SHORT, "loss.mesh=0", "loss.triplet=0", "loss.markers=0"])
+    values = Trainer(config, shards).step(0)
+    assert set(values) == {"cross_entropy", "joints", "loss", "gradient", "lr"}
+    expected = config.loss.cross_entropy * values["cross_entropy"] + config.loss.joints * values["joints"]
+    assert values["loss"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["debug", "demo", "demo_without_3d", "paper"])
+def test_every_shipped_setting_builds(name, shards):
+    Trainer(load_config(name, ["run.device=cpu"]), shards)
+
+
+def test_training_lowers_the_label_losses(shards):
+    overrides = [*SHORT, "run.steps=25", "optim.lr=0.02", "loss.triplet=0", "loss.cross_entropy=0"]
+    trainer = Trainer(load_config("debug", overrides), shards)
+    values = [trainer.step(step) for step in range(25)]
+    for part in ("joints", "markers", "mesh"):
+        assert values[-1][part] < 0.8 * values[0][part]
+
+
+@pytest.mark.parametrize("branch", ["true", "false"])
+def test_evaluation_reports_both_kinds_of_scores(branch, shards, tmp_path):
+    config = load_config("debug", [*SHORT, "run.steps=1", f"network.branch_3d={branch}", "eval.chunk=5"])
+    Trainer(config, shards).train(tmp_path / "run", quiet)
+    path = tmp_path / "run" / LATEST
+    result = evaluate(load_checkpoint(path), path, shards, quiet)
+    plain = result.to_plain()
+    assert (plain["people"], plain["sequences"], plain["probes"]) == (6, 20, 8)
+    assert plain["rank1_chance"] == pytest.approx(1 / 6)
+    assert 0 <= plain["rank1"] <= plain["rank5"] <= 1
+    assert ("joints_mm" in plain) == (branch == "true")
+    assert json.loads(json.dumps(plain)) == plain
+    assert "chance" in table(result)
+
+
+def test_perfect_heatmaps_have_no_label_error(shards, tmp_path, monkeypatch):
+    """Labels in, labels out: with the network's points replaced by the labels, only the markers' own error is left."""
+    config = load_config("debug", [*SHORT, "run.steps=1", "eval.mesh_every=1"])
+    Trainer(config, shards).train(tmp_path / "run", quiet)
+    path = tmp_path / "run" / LATEST
+    data = load_side(shards, "test", labels=True, cut=10)
+    truth = [
+        torch.cat([torch.from_numpy(data.arrays[name][a:b]) for name in ("joints", "markers")], 1)
+        for a, b in zip(data.offsets, data.offsets[1:], strict=False)
+    ]
+    answers = iter(truth)
+    monkeypatch.setattr("meshgait_model.evaluate.soft_argmax", lambda *_: Points(next(answers), torch.ones(1)))
+    errors = evaluate(load_checkpoint(path), path, shards, quiet).label_errors
+    assert errors["joints"] < 1e-3
+    assert errors["markers"] < 1e-3
+    body, errors_mm = load_body(), []
+    for index, record in enumerate(data.records):
+        frames = slice(data.offsets[index], data.offsets[index + 1])
+        pose = (data.arrays[name][frames] for name in ("global_orient", "body_pose", "transl"))
+        vertices = forward(body, BodyParams(record.betas, *pose)).vertices
+        guess = np.einsum("vk,fkx->fvx", shards.markers.signed, vertices[:, shards.markers.vertex_ids])
+        errors_mm.append(1000 * np.linalg.norm(guess - vertices, axis=-1).mean())
+    # Depth and perspective make pixels of the window a little longer or shorter than at the pelvis.
+    assert errors["mesh"] == pytest.approx(np.mean(errors_mm), rel=0.03)
+
+
+def test_checkpoints_execute_nothing(tmp_path, shards):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("code in a checkpoint was executed",))
+
+    path = tmp_path / LATEST
+    torch.save({"format": 1, "network": Bomb()}, path)
+    with pytest.raises(InvalidData, match="not a checkpoint"):
+        load_checkpoint(path)
+    path.write_bytes(b"half a file")
+    with pytest.raises(InvalidData, match="not a checkpoint"):
+        load_checkpoint(path)
+    with pytest.raises(UsageError, match="no checkpoint"):
+        load_checkpoint(tmp_path / "nowhere")
+
+
+def test_checkpoints_round_trip(tmp_path, shards):
+    trainer = Trainer(load_config("debug", SHORT), shards)
+    trainer.step(0)
+    trainer.done = 1
+    trainer.save(tmp_path / "a.pt")
+    state = load_checkpoint(tmp_path / "a.pt")
+    save_checkpoint(tmp_path / "b.pt", state)
+    assert load_checkpoint(tmp_path / "b.pt").config == trainer.config
+    assert state.people == ("05", "06", "07")
+
+
+def test_learning_rates():
+    cosine = load_config("demo", ["optim.lr=1", "optim.warmup=10", "optim.schedule=cosine"]).optim
+    rates = [learning_rate(cosine, step, 110) for step in range(110)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[10] == 1
+    assert rates[60] == pytest.approx(0.5)
+    steps = load_config("paper").optim
+    assert [learning_rate(steps, s, 60000) for s in (0, 19999, 20000, 45000, 59999)] == pytest.approx(
+        [0.1, 0.1, 0.01, 1e-3, 1e-4]
+    )
+
+
+def test_another_body_or_device_is_said():
+    assert matching_body(load_body().sha256).name == "free"
+    with pytest.raises(InvalidData, match="another body"):
+        matching_body("0" * 64)
+    with pytest.raises(EnvironmentLacks, match="no device"):
+        pick_device("gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(EnvironmentLacks, match="no GPU"):
+            pick_device("cuda")
