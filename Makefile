@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check lint types imports format unit test-slow test-gpu test-licensed test-body bench wheel clean
+.PHONY: help env demo test check lint types imports format unit test-slow test-gpu test-licensed test-body bench wheel test-wheel clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,8 +20,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	  { echo "meshgait needs Python 3.11 or newer: make $(or $(MAKECMDGOALS),env) PYTHON=/path/to/python3.11"; exit 3; }
 	@echo "installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --constraint constraints.txt torch
-	@$(PIP) install --constraint constraints.txt --editable '.[smplx,dev]'
+	@$(PIP) install --constraint constraints.txt torch > $(VENV)/install.log 2>&1 || { cat $(VENV)/install.log; exit 1; }
+	@$(PIP) install --constraint constraints.txt --editable '.[smplx,dev]' > $(VENV)/install.log 2>&1 \
+	  || { cat $(VENV)/install.log; exit 1; }
 	@touch $@
 
 demo: env  ## the whole job on real walks: fit, render, pack, train, evaluate (under 10 minutes on 2 cores)
@@ -64,8 +65,16 @@ bench: env  ## all benchmarks, short form
 	@for topic in bodies markers fit render shards network; do $(BIN)/python benchmarks/$$topic.py --quick || exit 1; done
 
 wheel: env  ## build the wheel into dist/
-	@$(PIP) wheel --no-deps --wheel-dir dist .
-	@ls -l dist
+	@rm -rf dist && $(PIP) wheel --no-deps --wheel-dir dist . 2> $(VENV)/wheel.log || { cat $(VENV)/wheel.log; exit 1; }
+	@rm -rf build; ls -l dist/*.whl
+
+# The wheel alone, outside the repository: its manifests, body, markers and walks must have come along.
+test-wheel: wheel  ## install the wheel apart from the source tree and index the walks that ship in it
+	@test $$(stat -c %s dist/*.whl) -lt 15000000 || { echo "the wheel is larger than 15 MB"; exit 1; }
+	@rm -rf dist/site && $(PIP) install --no-deps --target dist/site dist/*.whl
+	@cd dist && export PYTHONPATH=$$PWD/site && ../$(BIN)/python -c "import meshgait_data as m; assert 'site' in m.__file__" \
+	  && ../$(BIN)/python site/bin/mgdata body info && ../$(BIN)/python site/bin/mgdata markers info > markers.txt \
+	  && ../$(BIN)/python site/bin/mgdata index cmu_walk --work work
 
 clean:  ## remove what make made, except the environment
 	rm -rf build dist *.egg-info $(DEMO)
