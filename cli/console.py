@@ -2,10 +2,19 @@
 
 import difflib
 import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from meshgait_data.errors import MeshgaitError
+
+if TYPE_CHECKING:
+    from meshgait_data.pipeline.runner import Outcome
+
+MOST_SHOWN = 10
+"""Failures that are printed; all are in ``failures.jsonl``."""
 
 
 class LazyGroup(click.Group):
@@ -67,3 +76,13 @@ def _keep_lines(command: click.Command) -> click.Command:
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+def print_failures(failures: "Sequence[Outcome]", work: Path) -> None:
+    """Print the first failures and their ways out on stderr."""
+    for failure in failures[:MOST_SHOWN]:
+        click.secho(f"failed {failure.key}: {failure.error}", fg="red", err=True)
+        if failure.hint:
+            click.echo(f"  try: {failure.hint}", err=True)
+    if len(failures) > MOST_SHOWN:
+        click.echo(f"… and {len(failures) - MOST_SHOWN} more; all are in {work / 'failures.jsonl'}", err=True)

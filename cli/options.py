@@ -34,3 +34,15 @@ jobs_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+body_option = click.option(
+    "--body", metavar="NAME|PATH", help="Body model: SMPL's file or another; default: the free body."
+)
+
+markers_option = click.option(
+    "--markers", metavar="NAME|PATH", help="Virtual markers; default: those that ship with the body or are in WORK."
+)
+
+select_option = click.option(
+    "--select", default="", metavar="PARTS", help="Only these keys, e.g. 'subject=07|08,view=090'."
+)

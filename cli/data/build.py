@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import FOLDER, jobs_option, json_option, manifest_argument, root_option
-from .pack import body_option, figures, markers_option, out_option, print_failures, print_figures, select_option
+from ..console import print_failures
+from ..options import (
+    FOLDER,
+    body_option,
+    jobs_option,
+    json_option,
+    manifest_argument,
+    markers_option,
+    root_option,
+    select_option,
+)
+from .pack import figures, out_option, print_figures
 
 if TYPE_CHECKING:
     from meshgait_data.pipeline.build import BuildReport

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import FOLDER, jobs_option, json_option
+from ..console import print_failures
+from ..options import FOLDER, body_option, jobs_option, json_option, select_option
 
 if TYPE_CHECKING:
     from meshgait_data.pipeline.fit import FitReport, FitStageSettings
 
-MOST_SHOWN = 10
-"""Failures that are printed; all are in ``failures.jsonl``."""
-
 
 @click.command("fit-smpl")
 @click.argument("work", type=FOLDER)
-@click.option("--body", metavar="NAME|PATH", help="Body to fit: SMPL's file or another; default: the free body.")
-@click.option("--select", default="", metavar="PARTS", help="Only these walks, e.g. 'subject=07|08,condition=01'.")
+@body_option
+@select_option
 @click.option(
     "--existing",
     type=click.Choice(["refresh", "skip", "overwrite", "error"]),
@@ -49,7 +47,7 @@ def fit_smpl(work: Path, dry_run: bool, as_json: bool, **settings: Any) -> None:
         _print_plan(work, stage, as_json)
         return
     result = fit_work(work, stage)
-    _print_failures(result, work)
+    print_failures(result.report.failures, work)
     _print_summary(result, work, as_json)
     click.get_current_context().exit(result.report.exit_code)
 
@@ -64,16 +62,6 @@ def _print_plan(work: Path, settings: "FitStageSettings", as_json: bool) -> None
     for key in plan.todo:
         click.echo(f"would fit {key}")
     click.echo(f"captures   {len(plan.todo)} to fit, {len(plan.captures) - len(plan.todo)} up to date")
-
-
-def _print_failures(result: "FitReport", work: Path) -> None:
-    failures = result.report.failures
-    for failure in failures[:MOST_SHOWN]:
-        click.secho(f"failed {failure.key}: {failure.error}", fg="red", err=True)
-        if failure.hint:
-            click.echo(f"  try: {failure.hint}", err=True)
-    if len(failures) > MOST_SHOWN:
-        click.echo(f"… and {len(failures) - MOST_SHOWN} more; all are in {work / 'failures.jsonl'}", err=True)
 
 
 def _print_summary(result: "FitReport", work: Path, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import click
 from meshgait_data.errors import UsageError
 
 from ..console import CONTEXT, LazyGroup
-from ..options import FOLDER, json_option
+from ..options import FOLDER, body_option, json_option
 
 if TYPE_CHECKING:
     from meshgait_data.types import MarkerSet
@@ -39,7 +39,7 @@ def markers() -> None:
 
 @click.command()
 @click.argument("work", type=FOLDER, required=False)
-@click.option("--body", metavar="NAME|PATH", help="Body to learn markers for; default: the free body.")
+@body_option
 @click.option("-k", "--count", type=click.IntRange(4, 512), default=64, show_default=True, help="Number of markers.")
 @click.option("--meshes", type=click.IntRange(2), default=150, show_default=True, help="Meshes to learn from.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of frames, shapes and the order of the search.")

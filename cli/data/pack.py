@@ -1,30 +1,19 @@
 """``mgdata pack``: fits to shards."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import FOLDER, jobs_option, json_option
+from ..console import print_failures
+from ..options import FOLDER, body_option, jobs_option, json_option, markers_option, select_option
 
 if TYPE_CHECKING:
     from meshgait_data.pipeline.pack import PackReport
-    from meshgait_data.pipeline.runner import Outcome
-
-MOST_SHOWN = 10
-"""Failures that are printed; all are in ``failures.jsonl``."""
 
 out_option = click.option(
     "--out", type=FOLDER, required=True, metavar="SHARDS", help="Folder of the packed dataset, new or to be continued."
-)
-body_option = click.option("--body", metavar="NAME|PATH", help="Body model; default: the free body.")
-markers_option = click.option(
-    "--markers", metavar="NAME|PATH", help="Virtual markers; default: those that ship with the body."
-)
-select_option = click.option(
-    "--select", default="", metavar="PARTS", help="Only these keys, e.g. 'subject=07|08,view=090'."
 )
 
 
@@ -72,16 +61,6 @@ def pack(work: Path, out: Path, as_json: bool, **settings: Any) -> None:
     else:
         print_figures(figures(report, out))
     click.get_current_context().exit(report.exit_code)
-
-
-def print_failures(failures: "Sequence[Outcome]", work: Path) -> None:
-    """The first failures and their ways out, on stderr."""
-    for failure in failures[:MOST_SHOWN]:
-        click.secho(f"failed {failure.key}: {failure.error}", fg="red", err=True)
-        if failure.hint:
-            click.echo(f"  try: {failure.hint}", err=True)
-    if len(failures) > MOST_SHOWN:
-        click.echo(f"… and {len(failures) - MOST_SHOWN} more; all are in {work / 'failures.jsonl'}", err=True)
 
 
 def figures(report: "PackReport", out: Path) -> dict[str, Any]:

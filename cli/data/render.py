@@ -6,18 +6,16 @@ from typing import Any
 
 import click
 
-from ..options import FOLDER, jobs_option, json_option
-
-MOST_SHOWN = 10
-"""Failures that are printed; all are in ``failures.jsonl``."""
+from ..console import print_failures
+from ..options import FOLDER, body_option, jobs_option, json_option, markers_option, select_option
 
 
 @click.command()
 @click.argument("work", type=FOLDER)
-@click.option("--select", default="", metavar="PARTS", help="Only these keys, e.g. 'subject=07|08,view=090'.")
+@select_option
 @click.option("--png", is_flag=True, help="Also write a strip of silhouettes beside each file.")
-@click.option("--body", metavar="NAME|PATH", help="Body that the fits were made with; default: the free body.")
-@click.option("--markers", metavar="NAME|PATH", help="Virtual markers; default: those that ship with the body.")
+@body_option
+@markers_option
 @jobs_option
 @json_option
 def render(work: Path, as_json: bool, **settings: Any) -> None:
@@ -36,12 +34,7 @@ def render(work: Path, as_json: bool, **settings: Any) -> None:
 
     result = render_work(work, RenderSettings(**settings))
     failures = result.report.failures
-    for failure in failures[:MOST_SHOWN]:
-        click.secho(f"failed {failure.key}: {failure.error}", fg="red", err=True)
-        if failure.hint:
-            click.echo(f"  try: {failure.hint}", err=True)
-    if len(failures) > MOST_SHOWN:
-        click.echo(f"… and {len(failures) - MOST_SHOWN} more; all are in {work / 'failures.jsonl'}", err=True)
+    print_failures(failures, work)
     figures = {
         "renders": str(work / "renders"),
         "sequences": result.sequences,

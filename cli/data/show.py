@@ -6,7 +6,7 @@ import click
 
 from meshgait_data.errors import UsageError
 
-from ..options import FOLDER
+from ..options import FOLDER, body_option, markers_option
 
 
 @click.command()
@@ -21,8 +21,8 @@ from ..options import FOLDER
 )
 @click.option("--frames", type=click.IntRange(min=1), default=8, show_default=True, help="Frames of each view.")
 @click.option("--zoom", type=click.IntRange(1, 12), help="Sheet pixels per silhouette pixel; default 4, all views 3.")
-@click.option("--body", metavar="NAME|PATH", help="Body that the fits were made with; default: the free body.")
-@click.option("--markers", metavar="NAME|PATH", help="Virtual markers; default: those that ship with the body.")
+@body_option
+@markers_option
 def show(
     key: str,
     work: Path | None,
