@@ -37,7 +37,7 @@ lint: env
 	@$(BIN)/ruff check --quiet .
 
 types: env
-	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary && $(BIN)/mypy --no-error-summary cli
 
 imports: env
 	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }

@@ -1,6 +1,6 @@
 """Score a trained network on test people: cross-view recognition, and label errors in millimetres.
 
-Shape letters: N test sequences, S strips, E embedding, F frames, P points.
+Shape letters: N test sequences, S strips, E embedding.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,12 +20,12 @@ from meshgait_data.shards.reader import Shards
 from meshgait_data.shards.records import SequenceRecord
 from meshgait_data.types import BoolArray, FloatArray
 from meshgait_model.checkpoint import Checkpoint
-from meshgait_model.data.dataset import GaitSet, load_side
+from meshgait_model.config import ExperimentConfig
+from meshgait_model.data.dataset import LABELS, GaitSet, load_side
 from meshgait_model.data.sampler import Picks
-from meshgait_model.data.targets import mesh_in_window, usable
+from meshgait_model.label_errors import LabelErrors, mean_pose_error
 from meshgait_model.metrics import ViewRanks, cross_view_ranks, mean_average_precision, part_distances
-from meshgait_model.nn.heatmap import soft_argmax
-from meshgait_model.nn.meshgait import JOINTS, MeshGait
+from meshgait_model.nn.meshgait import MeshGait
 from meshgait_model.trainer import make_network, matching_body, pick_device
 
 Report = Callable[[int], None]
@@ -102,11 +102,19 @@ def evaluate(state: Checkpoint, path: Path, shards: Shards, report: Report) -> E
     network = make_network(config, shards, len(state.people))
     network.load_state_dict(state.network)
     network.to(device).eval()
-    data = load_side(shards, "test", labels=config.supervised, cut=config.data.cut)
-    scorer = _Scorer(network, data, state, shards) if config.supervised else None
-    embeddings = np.stack([x for x in _embed_all(network, data, state, device, scorer, report)])
-    ranks, mean_ap = score(embeddings, data.records, shards.protocol)
-    noise = np.random.default_rng(0).normal(size=(len(embeddings), 1, 64))
+    # A dataset without labels can still be recognised.
+    labels = config.supervised and set(LABELS) <= set(shards.fields)
+    data = load_side(shards, "test", labels=labels, cut=config.data.cut)
+    scorer = _label_errors(network, state, shards) if labels else None
+    embedder = _Embedder(network, device, state.config, scorer)
+    embeddings = []
+    for index in range(len(data.records)):
+        embeddings.append(embedder.embed(data, index))
+        report(index + 1)
+    found = np.stack(embeddings)
+    ranks, mean_ap = score(found, data.records, shards.protocol)
+    noise = np.random.default_rng(0).normal(size=(len(found), 1, 64))
+    gallery, _ = _roles(data.records, shards.protocol)
     return Evaluation(
         checkpoint=path,
         step=state.step,
@@ -114,13 +122,19 @@ def evaluate(state: Checkpoint, path: Path, shards: Shards, report: Report) -> E
         ranks=ranks,
         mean_ap=mean_ap,
         mean_ap_chance=score(noise, data.records, shards.protocol)[1],
-        people=len({record.identity for record in np.array(data.records)[_roles(data.records, shards.protocol)[0]]}),
+        people=len({record.identity for record, enrol in zip(data.records, gallery, strict=True) if enrol}),
         sequences=len(data.records),
         frames=int(np.minimum(data.lengths, config.eval.frames_limit).sum()),
-        label_errors=scorer.errors() if scorer else {},
+        label_errors=scorer.means() if scorer else {},
         joints_by_view=scorer.by_view() if scorer else {},
-        joints_of_mean_pose=_mean_pose_error(shards, data) if scorer else None,
+        joints_of_mean_pose=mean_pose_error(shards, data) if scorer else None,
     )
+
+
+def _label_errors(network: MeshGait, state: Checkpoint, shards: Shards) -> LabelErrors:
+    every = state.config.eval.mesh_every
+    body = TorchBody(matching_body(shards.body_sha256)).to(network.centres.device) if every else None
+    return LabelErrors(network, body, every)
 
 
 def score(embeddings: FloatArray, records: Sequence[SequenceRecord], protocol: Protocol) -> tuple[ViewRanks, float]:
@@ -159,104 +173,28 @@ def _roles(records: Sequence[SequenceRecord], protocol: Protocol) -> tuple[BoolA
     return gallery, ~gallery & np.array([record.identity in enrolled for record in records])
 
 
-@torch.inference_mode()
-def _embed_all(
-    network: MeshGait,
-    data: GaitSet,
-    state: Checkpoint,
-    device: torch.device,
-    scorer: "_Scorer | None",
-    report: Report,
-) -> list[NDArray[np.float32]]:
-    """Embedding (S, E) of each sequence, looking at the labels of the same frames on the way."""
-    limits, found = state.config.eval, []
-    amp = state.config.run.amp and device.type == "cuda"
-    for index, length in enumerate(data.lengths):
-        best: Tensor | None = None
-        for frames in np.array_split(np.arange(min(length, limits.frames_limit)), -(-length // limits.chunk)):
-            if not len(frames):
-                continue
-            batch = data.gather(Picks(np.array([index]), frames[None])).to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=amp):
-                features, heatmaps = network.frame_features(batch.silhouettes.float() / 255)
-            largest = features.amax(0, keepdim=True)
-            best = largest if best is None else torch.maximum(best, largest)
-            if scorer is not None and heatmaps is not None:
-                scorer.add(heatmaps, batch.labels, data.records[index].key.view)
-        assert best is not None
-        found.append(network.pool(best)[0].float().cpu().numpy())
-        report(index + 1)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Embedder:
+    """Embeds whole sequences, looking at the labels of the same frames on the way."""
 
+    network: MeshGait
+    device: torch.device
+    config: ExperimentConfig
+    scorer: LabelErrors | None
 
-class _Scorer:
-    """Adds up label errors over frames."""
-
-    def __init__(self, network: MeshGait, data: GaitSet, state: Checkpoint, shards: Shards) -> None:
-        self.network, self.every = network, state.config.eval.mesh_every
-        self.body = TorchBody(matching_body(shards.body_sha256)) if self.every else None
-        if self.body is not None:
-            self.body.to(network.centres.device)
-        self.sums: dict[tuple[str, str], list[float]] = {}
-
-    def add(self, heatmaps: Tensor, labels: dict[str, Tensor] | Any, view: str) -> None:
-        """Compare heatmaps (F, P, D, H, W) of one clip with its labels (1, F, ...)."""
-        found = soft_argmax(heatmaps, self.network.centres).uvd
-        keep = usable(labels)[0]
-        truth = torch.cat([labels["joints"], labels["markers"]], 2)[0]
-        scale = labels["scale"][0]
-        errors = _millimetres(found, truth, found[:, :1], truth[:, :1], scale)[keep]
-        self._sum("joints", view, errors[:, :JOINTS])
-        self._sum("markers", view, errors[:, JOINTS:])
-        if self.body is not None:
-            some = torch.arange(0, len(found), self.every, device=found.device)
-            some = some[keep[some]]
-            part = {name: value[:, some] for name, value in labels.items()}
-            mesh = mesh_in_window(self.body, part)[0]
-            predicted = self.network.vertices(found[some, JOINTS:])
-            self._sum("mesh", view, _millimetres(predicted, mesh, found[some, :1], truth[some, :1], scale[some]))
-
-    def _sum(self, name: str, view: str, errors: Tensor) -> None:
-        entry = self.sums.setdefault((name, view), [0.0, 0.0])
-        entry[0] += float(errors.double().sum())
-        entry[1] += errors.numel()
-
-    def errors(self) -> dict[str, float]:
-        """Mean error of each kind of point."""
-        names = {name for name, _ in self.sums}
-        return {name: self._mean([v for (n, _), v in self.sums.items() if n == name]) for name in sorted(names)}
-
-    def by_view(self) -> dict[str, float]:
-        """Mean error of joints for each view."""
-        return {view: self._mean([value]) for (name, view), value in sorted(self.sums.items()) if name == "joints"}
-
-    @staticmethod
-    def _mean(entries: list[list[float]]) -> float:
-        total, count = np.sum(entries, axis=0)
-        return float(total / count) if count else float("nan")
-
-
-def _millimetres(found: Tensor, truth: Tensor, found_root: Tensor, truth_root: Tensor, scale: Tensor) -> Tensor:
-    """Distances (F, P) in mm of points in window pixels after their pelvises were laid on each other."""
-    return ((found - found_root) - (truth - truth_root)).norm(dim=-1) / scale[:, None] * 1000
-
-
-def _mean_pose_error(shards: Shards, data: GaitSet) -> float | None:
-    """Error of joints in mm of always saying the mean training pose of the view; None without training sequences."""
-    train = [record for record in shards.sequences if record.side == "train"]
-    if not train:
-        return None
-    poses = _relative(*(shards.load(field, train)[0] for field in ("joints", "scale")))
-    views = np.repeat([record.key.view for record in train], [record.length for record in train])
-    truth = _relative(data.arrays["joints"], data.arrays["scale"])
-    test_views = np.repeat([record.key.view for record in data.records], data.lengths)
-    if not set(test_views) <= set(views):
-        return None
-    means = {view: poses[views == view].mean(0) for view in np.unique(test_views)}
-    errors = [np.linalg.norm(truth[test_views == view] - mean, axis=-1).mean(1) for view, mean in means.items()]
-    return float(np.concatenate(errors).mean() * 1000)
-
-
-def _relative(joints: FloatArray, scale: FloatArray) -> FloatArray:
-    """Joints (F, 24, 3) relative to the pelvis, in metres."""
-    return (joints - joints[:, :1]) / scale[:, None, None]
+    @torch.inference_mode()
+    def embed(self, data: GaitSet, index: int) -> NDArray[np.float32]:
+        """Embedding (S, E) of one sequence."""
+        limits = self.config.eval
+        amp = self.config.run.amp and self.device.type == "cuda"
+        length = min(int(data.lengths[index]), limits.frames_limit)
+        pooled: list[Tensor] = []
+        for start in range(0, length, limits.chunk):
+            frames = np.arange(start, min(start + limits.chunk, length))
+            batch = data.gather(Picks(np.array([index]), frames[None])).to(self.device)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=amp):
+                features, heatmaps = self.network.frame_features(batch.silhouettes.float() / 255)
+            pooled.append(features.amax(0))
+            if self.scorer is not None and heatmaps is not None:
+                self.scorer.add(heatmaps, batch.labels, data.records[index].key.view)
+        return self.network.pool(torch.stack(pooled).amax(0, keepdim=True))[0].float().cpu().numpy()

@@ -131,7 +131,7 @@ def test_perfect_heatmaps_have_no_label_error(shards, tmp_path, monkeypatch):
         for a, b in zip(data.offsets, data.offsets[1:], strict=False)
     ]
     answers = iter(truth)
-    monkeypatch.setattr("meshgait_model.evaluate.soft_argmax", lambda *_: Points(next(answers), torch.ones(1)))
+    monkeypatch.setattr("meshgait_model.label_errors.soft_argmax", lambda *_: Points(next(answers), torch.ones(1)))
     errors = evaluate(load_checkpoint(path), path, shards, quiet).label_errors
     assert errors["joints"] < 1e-3
     assert errors["markers"] < 1e-3
