@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 from common import Figures, cpu_seconds, main
+from threadpoolctl import threadpool_limits
 
 from meshgait_data.body.files import find_body, load_body
 from meshgait_data.body.model import Body, forward
@@ -50,6 +51,7 @@ def against_smplx(body: Body, params: BodyParams, repeat: int) -> Figures:
 def measure(quick: bool) -> Figures:
     """Figures of the shipped body."""
     torch.set_num_threads(1)
+    threadpool_limits(1)
     body = load_body("free")
     params = random_params(body, 64)
     with np.load(find_body("free").path, allow_pickle=False) as file:
