@@ -84,6 +84,7 @@ def build(
     if root is None:
         raise UsageError(f"the manifest {manifest.name} names no root", hint="say where the data lie with --root DIR")
     work = work or default_work(out)
+    body = load_body(settings.body)  # A missing file is told before anything is written.
     announce(f"1/3 index: {root}")
     index, findings = scan(manifest, root, jobs=settings.jobs, progress=settings.progress)
     if not index.rows:
@@ -96,7 +97,7 @@ def build(
         FitStageSettings(settings.body, settings.select, jobs=settings.jobs, progress=settings.progress),
     )
     if settings.markers is None:
-        ensure_markers(work, load_body(settings.body), progress=_announcing(announce))
+        ensure_markers(work, body, progress=_announcing(announce))
     announce(f"3/3 pack: {out}")
     return BuildReport(work, index, tuple(findings), fit, pack(work, out, settings))
 
