@@ -13,6 +13,8 @@ from meshgait_data.errors import MeshgaitError
 if TYPE_CHECKING:
     from meshgait_data.pipeline.runner import Outcome
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 MOST_SHOWN = 10
 """Failures that are printed; all are in ``failures.jsonl``."""
 
@@ -64,6 +66,9 @@ class LazyGroup(click.Group):
             if error.hint:
                 click.echo(f"  try: {error.hint}", err=True)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted; what is finished is kept, run the same line again to continue", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 def _keep_lines(command: click.Command) -> click.Command:
