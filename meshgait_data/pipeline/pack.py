@@ -30,7 +30,7 @@ from meshgait_data.shards.dataset import (
     FINDINGS,
     MARKERS,
     DatasetInfo,
-    PartEntry,
+    describe,
     listed_parts,
     mark_incomplete,
     part_name,
@@ -38,7 +38,6 @@ from meshgait_data.shards.dataset import (
     write_dataset,
 )
 from meshgait_data.shards.reader import Part, Shards, open_part, open_shards
-from meshgait_data.shards.schema import SCHEMA_VERSION
 from meshgait_data.shards.table import write_table
 from meshgait_data.shards.verify import verify
 from meshgait_data.shards.zarr import remove_part
@@ -255,28 +254,11 @@ def _sound(out: Path, info: DatasetInfo) -> bool:
 
 
 def _info(parts: Sequence[Part], shared: Ingredients, markers_crc32c: int) -> DatasetInfo:
-    manifest = shared.manifest
-    entries = tuple(
-        PartEntry(part.folder.name, part.manifest.sequences, part.manifest.frames, part.manifest.crc32c)
-        for part in parts
-    )
-    return DatasetInfo(
-        schema=SCHEMA_VERSION,
-        name=manifest.name,
-        title=manifest.title,
-        homepage=manifest.homepage,
-        citation=manifest.citation,
-        licence=manifest.licence,
-        split=manifest.split,
-        protocol=manifest.protocol,
-        manifest_sha256=manifest.sha256(),
-        body_name=shared.body.name,
-        body_sha256=shared.body.sha256,
-        body_licence=shared.body.licence,
-        markers_name=shared.markers.name,
-        markers_crc32c=markers_crc32c,
-        fields=parts[0].layout.fields,
-        sizes=dict(parts[0].layout.sizes),
-        parts=entries,
-        versions=versions(),
+    body = shared.body
+    return describe(
+        shared.manifest,
+        (body.name, body.sha256, body.licence),
+        (shared.markers.name, markers_crc32c),
+        parts,
+        versions(),
     )

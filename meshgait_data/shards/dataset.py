@@ -2,16 +2,20 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshgait_data.atomic import write_text
 from meshgait_data.errors import ManifestError, ShardError
-from meshgait_data.manifest import Licence, Protocol, Split
+from meshgait_data.manifest import Licence, Manifest, Protocol, Split
 from meshgait_data.shards.checksums import AGAIN
 from meshgait_data.shards.schema import SCHEMA_VERSION
 from meshgait_data.strict import build, to_plain
+
+if TYPE_CHECKING:
+    from meshgait_data.shards.reader import Part
 
 DATASET = "dataset.json"
 INDEX = "index.parquet"
@@ -69,6 +73,53 @@ class DatasetInfo:
     def __post_init__(self) -> None:
         if len({part.name for part in self.parts}) != len(self.parts):
             raise ValueError("a part is listed twice")
+
+
+def describe(
+    manifest: Manifest,
+    body: tuple[str, str, str],
+    markers: tuple[str, int],
+    parts: Sequence["Part"],
+    versions: Mapping[str, str] | None = None,
+) -> DatasetInfo:
+    """What a packed dataset says of itself.
+
+    Parameters
+    ----------
+    manifest
+        The source: its licence, split and protocol hold for the dataset.
+    body
+        Name, hash and licence of the body.
+    markers
+        Name of the marker set and checksum of ``markers.npz``.
+    parts
+        All parts, at least one; they have the same fields.
+    versions
+        Package to version that packed it.
+    """
+    return DatasetInfo(
+        schema=SCHEMA_VERSION,
+        name=manifest.name,
+        title=manifest.title,
+        homepage=manifest.homepage,
+        citation=manifest.citation,
+        licence=manifest.licence,
+        split=manifest.split,
+        protocol=manifest.protocol,
+        manifest_sha256=manifest.sha256(),
+        body_name=body[0],
+        body_sha256=body[1],
+        body_licence=body[2],
+        markers_name=markers[0],
+        markers_crc32c=markers[1],
+        fields=parts[0].layout.fields,
+        sizes=dict(parts[0].layout.sizes),
+        parts=tuple(
+            PartEntry(part.folder.name, part.manifest.sequences, part.manifest.frames, part.manifest.crc32c)
+            for part in parts
+        ),
+        versions=dict(versions or {}),
+    )
 
 
 def part_name(number: int) -> str:

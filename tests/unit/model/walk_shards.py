@@ -11,8 +11,8 @@ from meshgait_data.body.marker_files import load_markers, save_markers
 from meshgait_data.body.model import Body, forward
 from meshgait_data.manifest import load_manifest
 from meshgait_data.render.labels import to_window, window_scale
-from meshgait_data.shards.checksums import read_manifest
-from meshgait_data.shards.dataset import MARKERS, DatasetInfo, PartEntry, part_name, write_dataset
+from meshgait_data.shards.dataset import MARKERS, describe, part_name, write_dataset
+from meshgait_data.shards.reader import open_part
 from meshgait_data.shards.zarr import write_part
 from meshgait_data.types import BodyParams, Camera, CaptureKey, MarkerSet, SequenceData
 
@@ -86,27 +86,10 @@ def make_shards(root: Path, frames: int = 12) -> Path:
                 for view in VIEWS
             ]
     folder = root / part_name(0)
-    layout = write_part(folder, sequences, manifest=manifest, provenance={})
-    listed = read_manifest(folder)
+    write_part(folder, sequences, manifest=manifest, provenance={})
     save_markers(root / MARKERS, markers)
-    info = DatasetInfo(
-        schema="1",
-        name=manifest.name,
-        title=manifest.title,
-        homepage=manifest.homepage,
-        citation=manifest.citation,
-        licence=manifest.licence,
-        split=manifest.split,
-        protocol=manifest.protocol,
-        manifest_sha256=manifest.sha256(),
-        body_name=body.name,
-        body_sha256=body.sha256,
-        body_licence=body.licence,
-        markers_name=markers.name,
-        markers_crc32c=google_crc32c.value((root / MARKERS).read_bytes()),
-        fields=layout.fields,
-        sizes=dict(layout.sizes),
-        parts=(PartEntry(folder.name, listed.sequences, listed.frames, listed.crc32c),),
-    )
+    crc32c = google_crc32c.value((root / MARKERS).read_bytes())
+    body_says = body.name, body.sha256, body.licence
+    info = describe(manifest, body_says, (markers.name, crc32c), [open_part(folder)])
     write_dataset(root, info)
     return root

@@ -7,8 +7,7 @@ import google_crc32c
 import numpy as np
 
 from meshgait_data.manifest import load_manifest
-from meshgait_data.shards.checksums import read_manifest
-from meshgait_data.shards.dataset import DatasetInfo, PartEntry, part_name, write_dataset
+from meshgait_data.shards.dataset import describe, part_name, write_dataset
 from meshgait_data.shards.reader import open_part
 from meshgait_data.shards.table import write_table
 from meshgait_data.shards.zarr import write_part
@@ -49,36 +48,15 @@ def make_sequence(frames: int, seed: int = 0, *, subject: str = "07", view: str 
 def make_dataset(root: Path, parts: Sequence[Sequence[SequenceData]]) -> Path:
     """A complete dataset with stand-in markers: what ``mgdata pack`` makes, without fits."""
     manifest = load_manifest("cmu_walk")
-    entries, records = [], []
-    layout = None
+    packed = []
     for number, sequences in enumerate(parts):
         folder = root / part_name(number)
-        layout = write_part(folder, sequences, manifest=manifest, provenance={"from": "test"})
-        listed = read_manifest(folder)
-        entries.append(PartEntry(folder.name, listed.sequences, listed.frames, listed.crc32c))
-        records += open_part(folder).sequences
-    assert layout is not None
+        write_part(folder, sequences, manifest=manifest, provenance={"from": "test"})
+        packed.append(open_part(folder))
     (root / "markers.npz").write_bytes(b"stand-in")
-    info = DatasetInfo(
-        schema="1",
-        name=manifest.name,
-        title=manifest.title,
-        homepage=manifest.homepage,
-        citation=manifest.citation,
-        licence=manifest.licence,
-        split=manifest.split,
-        protocol=manifest.protocol,
-        manifest_sha256=manifest.sha256(),
-        body_name="test",
-        body_sha256="0" * 64,
-        body_licence="CC0",
-        markers_name="test5",
-        markers_crc32c=google_crc32c.value(b"stand-in"),
-        fields=layout.fields,
-        sizes=dict(layout.sizes),
-        parts=tuple(entries),
-    )
-    write_table(root, records)
+    markers = "test5", google_crc32c.value(b"stand-in")
+    info = describe(manifest, ("test", "0" * 64, "CC0"), markers, packed)
+    write_table(root, [record for part in packed for record in part.sequences])
     write_dataset(root, info)
     return root
 
