@@ -13,10 +13,11 @@ import torch
 from common import Figures, main
 from torch import Tensor
 
+from meshgait_data import torch_rotations
 from meshgait_data.body.files import load_body
 from meshgait_data.body.model import Body, forward
 from meshgait_data.conventions import SMPL_JOINTS
-from meshgait_data.fit import FitSettings, fit_joints, lie
+from meshgait_data.fit import FitSettings, fit_joints
 from meshgait_data.fit.chain import State
 from meshgait_data.fit.engine import to_params
 from meshgait_data.fit.observed import map_observations
@@ -106,13 +107,6 @@ def joint_error_mm(body: Body, found: BodyParams, truth: BodyParams) -> float:
     return 1e3 * float(np.linalg.norm(pair[0] - pair[1], axis=-1).mean())
 
 
-def differentiable_exp(vectors: Tensor) -> Tensor:
-    """Rodrigues with a gradient at zero too, where the square root in ours has none."""
-    angle = (vectors.square().sum(-1, keepdim=True) + 1e-16).sqrt()[..., None]
-    K = lie.skew(vectors) / angle
-    return torch.eye(3, dtype=vectors.dtype) + torch.sin(angle) * K + (1 - torch.cos(angle)) * (K @ K)
-
-
 @dataclass
 class Adam:
     """The peer: axis-angle, translation and shape by Adam, gradients by autograd through the same joints and priors."""
@@ -123,7 +117,7 @@ class Adam:
 
     def seconds_to(self, goal_mm: float, body: Body, truth: BodyParams, most: int) -> float:
         """CPU seconds until the error is no worse than the goal; infinite where it never gets there."""
-        angles = lie.log(self.start.rotations).requires_grad_()
+        angles = torch_rotations.log(self.start.rotations).requires_grad_()
         unknowns = [angles, self.start.betas.clone().requires_grad_(), self.start.transl.clone().requires_grad_()]
         optimiser, seconds = torch.optim.Adam(unknowns, lr=self.rate), 0.0
         for iteration in range(most):
@@ -133,20 +127,20 @@ class Adam:
             optimiser.step()
             seconds += time.process_time() - begin
             if iteration % 5 == 4:
-                state = State(lie.exp(angles.detach()), unknowns[1].detach(), unknowns[2].detach())
+                state = State(torch_rotations.exp(angles.detach()), unknowns[1].detach(), unknowns[2].detach())
                 if joint_error_mm(body, to_params(state), truth) <= goal_mm:
                     return seconds
         return float("inf")
 
     def _loss(self, angles: Tensor, betas: Tensor, transl: Tensor) -> Tensor:
         chain, prior = self.problem.chain, self.problem.prior
-        rotations, rest = differentiable_exp(angles), chain.rest(betas)
+        rotations, rest = torch_rotations.exp(angles), chain.rest(betas)
         world, places = [rotations[:, 0]], [rest[0] + transl]
         for joint, parent in enumerate(chain.parents[1:], 1):
             world.append(world[parent] @ rotations[:, joint])
             places.append(places[parent] + world[parent] @ (rest[joint] - rest[parent]))
         misses = self.problem.targets - torch.stack(places, 1)
-        bend = lie.log(prior.mean[1:].mT @ rotations[:, 1:])
+        bend = torch_rotations.log(prior.mean[1:].mT @ rotations[:, 1:])
         loss = (self.problem.weights * misses.square().sum(-1)).sum() + (prior.precision[1:] * bend.square()).sum()
         return (loss + self.problem.shape_precision * betas.square().sum()) / 2
 

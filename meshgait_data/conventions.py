@@ -39,5 +39,10 @@ def mirror_names(names: tuple[str, ...]) -> IntArray:
     return np.array([names.index(name) for name in mirrored])
 
 
+VERDICTS = ("accepted", "flagged", "rejected")
+"""Names of the judgements of a fitted frame, by code."""
+ACCEPTED, FLAGGED, REJECTED = range(len(VERDICTS))
+"""Codes on disk. Rejected frames are never rendered, labelled or learned from."""
+
 SMPL_MIRROR = mirror_names(SMPL_JOINTS)
 """(24,) joint on the other side of the body."""

@@ -92,8 +92,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from error
 
 
-def open_run(run: Path, config: ExperimentConfig) -> int:
-    """Make a run folder, or check that an existing one is of the same setting; gives the updates already done.
+def open_run(run: Path, config: ExperimentConfig) -> bool:
+    """Make a run folder, or check that an existing one is of the same setting; says if there is a checkpoint in it.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def open_run(run: Path, config: ExperimentConfig) -> int:
         if run.exists() and any(run.iterdir()):
             raise UsageError("this folder is not empty and not a run", where=str(run), hint="choose another --out")
         write_text(path, dump_yaml(config))
-        return 0
+        return False
     changed = differences(to_plain(load_config(str(path))), to_plain(config))
     if changed:
         raise UsageError(
@@ -113,9 +113,7 @@ def open_run(run: Path, config: ExperimentConfig) -> int:
             where=str(run),
             hint=f"choose another --out, or go on with the old setting: mgtrain run {path} --out {run}",
         )
-    if not (run / LATEST).exists():
-        return 0
-    return load_checkpoint(run / LATEST).step
+    return (run / LATEST).exists()
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

@@ -5,22 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from meshgait_data.body.model import Body, rest_joints
+from meshgait_data.torch_rotations import exp
 from meshgait_data.types import IntArray
-
-
-def rodrigues(axis_angle: Tensor) -> Tensor:
-    """Rotation matrices of axis-angle vectors, with finite gradients at zero; (..., 3) to (..., 3, 3)."""
-    squared = (axis_angle**2).sum(-1)[..., None, None]
-    small = squared < 1e-8
-    # The square root has no derivative at zero, so that branch must never see it.
-    safe = torch.where(small, torch.ones_like(squared), squared)
-    angle = safe.sqrt()
-    first = torch.where(small, 1 - squared / 6, angle.sin() / angle)
-    second = torch.where(small, 0.5 - squared / 24, (1 - angle.cos()) / safe)
-    x, y, z = axis_angle.unbind(-1)
-    zero = torch.zeros_like(x)
-    K = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*axis_angle.shape, 3)
-    return torch.eye(3, dtype=K.dtype, device=K.device) + first * K + second * (K @ K)
 
 
 class TorchBody(nn.Module):
@@ -77,7 +63,7 @@ class TorchBody(nn.Module):
         Vertices (N, S, 3) and joints (N, J, 3) in metres.
         """
         count = len(transl)
-        rotations = rodrigues(torch.cat([global_orient, body_pose], 1).reshape(count, -1, 3))
+        rotations = exp(torch.cat([global_orient, body_pose], 1).reshape(count, -1, 3))
         rest = self.J_template + torch.einsum("jxb,nb->njx", self.J_shapedirs, betas)
         world = self._chain(rotations, rest.expand(count, -1, -1))
         joints = world[..., 3]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from meshgait_data import torch_rotations
 from meshgait_data.body.model import Body
-from meshgait_data.fit import lie
 from meshgait_data.fit.chain import State
 from meshgait_data.fit.observed import Mapped, map_observations
 from meshgait_data.fit.problem import make_problem
@@ -164,7 +164,7 @@ def _length(step: Tensor, shape_step: Tensor) -> float:
 def _moved(problem: Problem, state: State, step: Tensor, shape_step: Tensor) -> State:
     free = list(problem.points.free)
     rotations = state.rotations.clone()
-    rotations[:, free] = rotations[:, free] @ lie.exp(step[:, :-3].reshape(len(step), -1, 3))
+    rotations[:, free] = rotations[:, free] @ torch_rotations.exp(step[:, :-3].reshape(len(step), -1, 3))
     return State(rotations, state.betas + shape_step, state.transl + step[:, -3:])
 
 

@@ -4,9 +4,9 @@ import math
 
 import torch
 
+from meshgait_data import torch_rotations
 from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.errors import UsageError
-from meshgait_data.fit import lie
 from meshgait_data.fit.residuals import Prior
 from meshgait_data.fit.settings import FitSettings, JointPrior
 
@@ -41,7 +41,7 @@ def make_prior(
         raise UsageError(f"the pose prior has no row for {', '.join(missing)}", hint="add a JointPrior for each")
     order = sorted(hinges)
     return Prior(
-        mean=lie.exp(mean).to(device),
+        mean=torch_rotations.exp(mean).to(device),
         precision=(1 / sd**2).to(device),
         hinges=tuple(order),
         axes=torch.tensor([hinges[joint][0] for joint in order], dtype=dtype, device=device).reshape(-1, 3),

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from meshgait_data.conventions import SMPL_JOINTS
+from meshgait_data.conventions import ACCEPTED, FLAGGED, REJECTED, SMPL_JOINTS
 from meshgait_data.fit.residuals import Evaluation, Problem
 from meshgait_data.fit.settings import FitSettings
 from meshgait_data.types import BoolArray, ByteArray, FloatArray, IntArray
-
-ACCEPTED, FLAGGED, REJECTED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

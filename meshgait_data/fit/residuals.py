@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from meshgait_data.fit import lie
+from meshgait_data import torch_rotations
 from meshgait_data.fit.chain import Chain, Points, State
 from meshgait_data.fit.solver import System
 
@@ -107,7 +107,7 @@ def evaluate(problem: Problem, state: State) -> Evaluation:
     )
     free, prior, smooth = list(problem.points.free), problem.prior, problem.smoothness
     rotations = state.rotations[:, free]
-    bend = lie.log(prior.mean[free].mT @ rotations)
+    bend = torch_rotations.log(prior.mean[free].mT @ rotations)
     excess = _excess(problem, bend)
     cost = (problem.weights * huber).sum() + (prior.precision[free] * bend**2).sum() / 2
     cost = cost + prior.stop_precision * excess.square().sum() / 2
@@ -183,7 +183,7 @@ def _joint_blocks(matrices: Tensor) -> Tensor:
 
 def _add_prior(problem: Problem, at: Evaluation, system: System) -> None:
     free, prior = list(problem.points.free), problem.prior
-    jacobian = lie.log_jacobian(at.bend)
+    jacobian = torch_rotations.log_jacobian(at.bend)
     weighted = prior.precision[free][..., None] * jacobian
     block = jacobian.mT @ weighted
     pull = -(weighted * at.bend[..., None]).sum(-2)
@@ -209,7 +209,7 @@ def _add_smoothness(problem: Problem, state: State, at: Evaluation, system: Syst
         here = slice(i, i + frames - 2)
         step = c[:, i, None] * smooth.transl
         system.gradient[here, -3:] -= step * at.drift
-        pull = lie.vee(rotations[here].mT @ at.turn) * c[:, i, None, None] * smooth.rotations[:, None]
+        pull = torch_rotations.vee(rotations[here].mT @ at.turn) * c[:, i, None, None] * smooth.rotations[:, None]
         system.gradient[here, :-3] -= pull.flatten(1)
         for k in range(i, 3):
             target = (system.diagonal, near, far)[k - i][here]

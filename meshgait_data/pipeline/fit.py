@@ -13,6 +13,7 @@ import torch
 from meshgait_data import __version__
 from meshgait_data.body.files import load_body
 from meshgait_data.body.model import Body
+from meshgait_data.conventions import FLAGGED, REJECTED
 from meshgait_data.errors import InvalidData, SourceError, UsageError
 from meshgait_data.fit import FitSettings, fit_joints
 from meshgait_data.fits import fit_path, read_fit, write_fit
@@ -206,8 +207,8 @@ def summarise(fit: Fit) -> FitSummary:
         key=str(fit.key),
         frames=len(fit.frame_ids),
         residual_m=float(fit.residuals["joints"].mean()),
-        flagged=int((fit.verdict == 1).sum()),
-        rejected=int((fit.verdict == 2).sum()),
+        flagged=int((fit.verdict == FLAGGED).sum()),
+        rejected=int((fit.verdict == REJECTED).sum()),
         converged=fit.converged,
     )
 

@@ -12,6 +12,7 @@ from meshgait_data.body.marker_report import report
 from meshgait_data.body.marker_search import Progress
 from meshgait_data.body.markers import MarkerSettings, learn_markers, random_meshes
 from meshgait_data.body.model import Body
+from meshgait_data.conventions import ACCEPTED
 from meshgait_data.errors import InvalidData, UsageError
 from meshgait_data.fits import read_fit
 from meshgait_data.manifest import Manifest, load_manifest
@@ -19,8 +20,6 @@ from meshgait_data.types import FloatArray, MarkerSet
 
 LEARNED = "markers.npz"
 """Markers that were learned in a work folder, for a body that none ship for."""
-ACCEPTED = 0
-"""Verdict of frames that are used."""
 
 HOW_TO_FIT = (
     "make a work folder first: 'mgdata index cmu_walk --work WORK', then 'mgdata fit-smpl WORK', "

@@ -14,9 +14,9 @@ from meshgait_data.findings import Finding, Severity, to_jsonl
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.index import IndexRow
 from meshgait_data.manifest import Manifest
-from meshgait_data.pipeline.render import render_views
+from meshgait_data.pipeline.render import failed_views
 from meshgait_data.pipeline.runner import Outcome, run_jobs
-from meshgait_data.render.sequence import drop_findings
+from meshgait_data.render.sequence import drop_findings, render_views
 from meshgait_data.shards.checksums import compare
 from meshgait_data.shards.reader import Part, open_part
 from meshgait_data.shards.schema import SCHEMA_VERSION
@@ -129,9 +129,9 @@ def _render_capture(key: CaptureKey, rows: tuple[IndexRow, ...], shared: Ingredi
     if fit.provenance.get("source_sha256", rows[0].sha256) != rows[0].sha256:
         hint = f"run 'mgdata fit-smpl {shared.work}' again"
         raise InvalidData("the fit is not of the files that the index lists", where=str(key), hint=hint)
-    sequences, failures = render_views(fit, rows, shared.manifest, shared.body, shared.markers)
+    sequences, failures = render_views(shared.body, shared.markers, fit, shared.manifest, [row.view for row in rows])
     findings = tuple(finding for sequence in sequences for finding in drop_findings(sequence, fit))
-    return _Rendered(tuple(sequences), findings, tuple(failures))
+    return _Rendered(tuple(sequences), findings, failed_views(failures))
 
 
 def _views(plan: PartPlan, key: CaptureKey) -> tuple[IndexRow, ...]:

@@ -3,7 +3,7 @@
 import json
 import time
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from meshgait_data.index import Index, IndexRow, read_index
 from meshgait_data.manifest import Manifest
 from meshgait_data.pipeline.markers import find_markers
 from meshgait_data.pipeline.runner import Outcome, Report, record_failures, run_jobs, selected
-from meshgait_data.render.sequence import drop_findings, pose_capture, render_sequence
-from meshgait_data.types import Camera, Fit, MarkerSet, SequenceData, SequenceKey
+from meshgait_data.render.sequence import drop_findings, render_views
+from meshgait_data.types import Camera, MarkerSet, SequenceData, SequenceKey
 from meshgait_data.view.sheet import strip
 
 STAGE = "render"
@@ -111,7 +111,7 @@ def render_capture(
 ) -> RenderedCapture:
     """Render and write some views of one capture; one job of the stage. Views that fail alone are outcomes."""
     fit = read_fit(fit_path(work, rows[0].capture))
-    sequences, failures = render_views(fit, rows, manifest, body, markers)
+    sequences, failures = render_views(body, markers, fit, manifest, [row.view for row in rows])
     for sequence in sequences:
         path = render_path(work, sequence.key)
         write_render(path, sequence)
@@ -122,38 +122,13 @@ def render_capture(
         frames=sum(len(sequence) for sequence in sequences),
         dropped=sum(len(sequence.dropped) for sequence in sequences),
         findings=tuple(finding for sequence in sequences for finding in drop_findings(sequence, fit)),
-        failures=tuple(failures),
+        failures=failed_views(failures),
     )
 
 
-def render_views(
-    fit: Fit, rows: Iterable[IndexRow], manifest: Manifest, body: Body, markers: MarkerSet
-) -> tuple[list[SequenceData], list[Outcome]]:
-    """Render some views of one fitted capture, which is posed once.
-
-    Returns
-    -------
-    The sequences, and one failed outcome for each view that shows no usable frame.
-
-    Raises
-    ------
-    InvalidData
-        Where nothing can be rendered at all: another body, no accepted frame, no walking direction.
-    """
-    posed, cameras = pose_capture(body, fit, manifest.cameras)
-    by_name = {camera.name: camera for camera in cameras}
-    size = manifest.aligned_size
-    sequences: list[SequenceData] = []
-    failures: list[Outcome] = []
-    for row in rows:
-        camera = by_name[row.view]
-        try:
-            sequence = render_sequence(body, markers, fit, camera, identity=row.identity, size=size, posed=posed)
-        except InvalidData as error:
-            failures.append(Outcome(str(row.key), "failed", error=str(error), hint=error.hint))
-        else:
-            sequences.append(sequence)
-    return sequences, failures
+def failed_views(failures: Mapping[SequenceKey, InvalidData]) -> tuple[Outcome, ...]:
+    """Views that could not be rendered, as outcomes."""
+    return tuple(Outcome(str(key), "failed", error=str(e), hint=e.hint) for key, e in failures.items())
 
 
 def render_path(work: Path, key: SequenceKey) -> Path:

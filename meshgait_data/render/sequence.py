@@ -1,19 +1,29 @@
 """One view of one fitted walk: silhouettes and every label of the same frames, through the same windows."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from meshgait_data.body.model import Body, BodyOutput, forward, move
+from meshgait_data.conventions import REJECTED
 from meshgait_data.errors import InvalidData
 from meshgait_data.findings import Finding, Severity
-from meshgait_data.manifest import CameraRing
+from meshgait_data.manifest import CameraRing, Manifest
 from meshgait_data.render.align import align
 from meshgait_data.render.cameras import ring_cameras
 from meshgait_data.render.labels import to_window, window_scale
 from meshgait_data.render.raster import extents, silhouettes
-from meshgait_data.types import Aligned, BoolArray, Camera, Fit, FloatArray, IntArray, MarkerSet, SequenceData
-
-REJECTED = 2
-"""Verdict of frames that are never rendered."""
+from meshgait_data.types import (
+    Aligned,
+    BoolArray,
+    Camera,
+    Fit,
+    FloatArray,
+    IntArray,
+    MarkerSet,
+    SequenceData,
+    SequenceKey,
+)
 
 NEAREST_M = 1.0
 """A body that comes closer to the camera's plane than this is not rendered: perspective no longer is a walk's."""
@@ -42,6 +52,35 @@ def pose_capture(body: Body, fit: Fit, ring: CameraRing) -> tuple[BodyOutput, li
     except InvalidData as error:
         raise InvalidData(error.what, where=str(fit.key), hint=error.hint) from error
     return posed, cameras
+
+
+def render_views(
+    body: Body, markers: MarkerSet, fit: Fit, manifest: Manifest, views: Iterable[str]
+) -> tuple[list[SequenceData], dict[SequenceKey, InvalidData]]:
+    """Render some views of one fitted capture, which is posed once.
+
+    Returns
+    -------
+    The sequences, and for each view that shows no usable frame the reason.
+
+    Raises
+    ------
+    InvalidData
+        Where nothing can be rendered at all: another body, no accepted frame, no walking direction.
+    """
+    posed, cameras = pose_capture(body, fit, manifest.cameras)
+    by_name = {camera.name: camera for camera in cameras}
+    identity, size = manifest.identity(fit.key.subject), manifest.aligned_size
+    sequences: list[SequenceData] = []
+    failures: dict[SequenceKey, InvalidData] = {}
+    for view in views:
+        try:
+            sequence = render_sequence(body, markers, fit, by_name[view], identity=identity, size=size, posed=posed)
+        except InvalidData as error:
+            failures[fit.key.sequence(view)] = error
+        else:
+            sequences.append(sequence)
+    return sequences, failures
 
 
 def render_sequence(

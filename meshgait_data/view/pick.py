@@ -9,7 +9,7 @@ from meshgait_data.body.model import Body
 from meshgait_data.errors import InvalidData, UsageError
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.index import read_index
-from meshgait_data.render.sequence import pose_capture, render_sequence
+from meshgait_data.render.sequence import render_views
 from meshgait_data.shards.reader import open_shards
 from meshgait_data.types import MarkerSet, SequenceKey
 from meshgait_data.view.sheet import Shown
@@ -46,22 +46,13 @@ def from_work(work: Path, key: str, body: Body, markers: MarkerSet) -> tuple[lis
     index = read_index(work)
     rows = choose(key, [(row.key, row) for row in index.rows], str(work))
     fit = read_fit(fit_path(work, rows[0].capture))
-    posed, cameras = pose_capture(body, fit, index.manifest.cameras)
-    by_name = {camera.name: camera for camera in cameras}
+    sequences, failures = render_views(body, markers, fit, index.manifest, [row.view for row in rows])
+    if len(rows) == 1:
+        for error in failures.values():
+            raise error
     residuals = dict(zip(fit.frame_ids.tolist(), fit.residuals["joints"] * 1000, strict=True))
-    size = index.manifest.aligned_size
-    shown: list[Shown] = []
-    notes: list[str] = []
-    for row in rows:
-        camera = by_name[row.view]
-        try:
-            sequence = render_sequence(body, markers, fit, camera, identity=row.identity, size=size, posed=posed)
-        except InvalidData as error:
-            if len(rows) == 1:
-                raise
-            notes.append(str(error))
-        else:
-            shown.append(Shown(sequence, tuple(residuals[i] for i in sequence.arrays["frame_ids"].tolist())))
+    shown = [Shown(s, tuple(residuals[i] for i in s.arrays["frame_ids"].tolist())) for s in sequences]
+    notes = [str(error) for error in failures.values()]
     if not shown:
         raise InvalidData("no view can be rendered", where=str(rows[0].capture), hint=notes[0])
     return shown, notes

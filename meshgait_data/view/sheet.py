@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meshgait_data.body.model import Body, forward
-from meshgait_data.conventions import SMPL_JOINTS, SMPL_PARENTS
+from meshgait_data.conventions import ACCEPTED, SMPL_JOINTS, SMPL_PARENTS, VERDICTS
 from meshgait_data.types import BodyParams, ByteArray, FloatArray, SequenceData
 from meshgait_data.view.shade import shade
 
@@ -18,8 +18,6 @@ LEFT, RIGHT, MIDDLE, MARKER = (25, 113, 194), (217, 72, 15), (52, 58, 64), (12, 
 
 PAPER, CELL, INK = (255, 255, 255), (243, 244, 246), "#212529"
 """Colours of the sheet, of the cells that bodies stand in, and of the text."""
-
-VERDICTS = ("accepted", "flagged", "rejected")
 
 GAP, MARGIN, TITLE, CAPTION, FOOT = 6, 18, 42, 28, 22
 """Pixels between cells, around the sheet, and of its lines of text."""
@@ -114,16 +112,16 @@ def _block(body: Body, one: Shown, columns: int, zoom: int) -> _Block:
     for column, frame in enumerate(frames):
         text = f"frame {ids[frame]}"
         text += "" if one.residual_mm is None else f" · {one.residual_mm[frame]:.0f} mm"
-        text += "" if verdict[frame] == 0 else f"\n{VERDICTS[verdict[frame]]}"
+        text += "" if verdict[frame] == ACCEPTED else f"\n{VERDICTS[verdict[frame]]}"
         labels.append((column * step + upper[0].shape[1] / 2, text))
     return _Block(_caption(one), image, labels)
 
 
 def _caption(one: Shown) -> str:
     sequence = one.sequence
-    counts = np.bincount(sequence.arrays["verdict"], minlength=3)
+    counts = np.bincount(sequence.arrays["verdict"], minlength=len(VERDICTS))
     words = [f"view {sequence.key.view}", f"{len(sequence)} frames at {sequence.fps:g} fps"]
-    words += [f"{counts[v]} {VERDICTS[v]}" for v in range(3) if counts[v]]
+    words += [f"{counts[v]} {VERDICTS[v]}" for v in range(len(VERDICTS)) if counts[v]]
     if sequence.dropped:
         words.append(f"{len(sequence.dropped)} dropped")
     if one.residual_mm is not None:

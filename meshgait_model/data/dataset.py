@@ -21,9 +21,6 @@ from meshgait_model.data.sampler import Picks
 LABELS = ("joints", "markers", "scale", "verdict", "windows", "global_orient", "body_pose", "transl")
 """Fields that 3D supervision needs beside silhouettes."""
 
-REJECTED = 2
-"""Verdict of frames whose labels are not used."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:

@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from meshgait_data.body.model import Body
 from meshgait_data.body.torch_body import TorchBody
-from meshgait_data.conventions import SMPL_MIRROR
+from meshgait_data.conventions import REJECTED, SMPL_MIRROR
 from meshgait_data.errors import InvalidData
 from meshgait_data.types import IntArray, MarkerSet
 from meshgait_model.data.augment import Augmentation, move_points
-from meshgait_model.data.dataset import REJECTED
 from meshgait_model.window import project_to_window
 
 

@@ -8,8 +8,8 @@ import torch
 from torch.testing import assert_close
 from toy_walk import KEY, gait
 
+from meshgait_data import torch_rotations
 from meshgait_data.body.model import Body, forward
-from meshgait_data.fit import lie
 from meshgait_data.fit.chain import Chain, State
 from meshgait_data.fit.engine import _moved
 from meshgait_data.fit.observed import map_observations
@@ -46,9 +46,9 @@ def problem(body: Body) -> Problem:
 def state(problem: Problem) -> State:
     generator = torch.Generator().manual_seed(2)
     turn = 0.3 * torch.randn(5, 24, 3, generator=generator, dtype=torch.float64)
-    rotations = lie.exp(turn)
-    rotations[:, 4] = lie.exp(torch.tensor([-0.3, 0.05, 0.1], dtype=torch.float64))
-    rotations[:, 19] = lie.exp(torch.tensor([0.1, -0.4, 0.1], dtype=torch.float64))
+    rotations = torch_rotations.exp(turn)
+    rotations[:, 4] = torch_rotations.exp(torch.tensor([-0.3, 0.05, 0.1], dtype=torch.float64))
+    rotations[:, 19] = torch_rotations.exp(torch.tensor([0.1, -0.4, 0.1], dtype=torch.float64))
     transl = problem.targets[:, 1] + 0.1 * torch.randn(5, 3, generator=generator, dtype=torch.float64)
     return State(rotations, torch.randn(10, generator=generator, dtype=torch.float64), transl)
 
@@ -57,7 +57,9 @@ def test_kinematics_are_those_of_the_body(body: Body) -> None:
     params = gait(4, np.linspace(-1, 1, 10))
     chain = Chain.of(body)
     angles = np.concatenate([params.global_orient, params.body_pose], 1).reshape(4, 24, 3).astype(np.float64)
-    state = State(lie.exp(torch.tensor(angles)), *(torch.tensor(a).double() for a in (params.betas, params.transl)))
+    state = State(
+        torch_rotations.exp(torch.tensor(angles)), *(torch.tensor(a).double() for a in (params.betas, params.transl))
+    )
     joints = chain.positions(chain.world(state.rotations), state)
     assert_close(joints.numpy(), forward(body, params, np.array([0])).joints.astype(np.float64), atol=2e-6, rtol=0)
 

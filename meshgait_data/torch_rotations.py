@@ -19,13 +19,14 @@ def vee(matrices: Tensor) -> Tensor:
 
 
 def exp(vectors: Tensor) -> Tensor:
-    """Rotation matrices of axis-angle vectors (Rodrigues); (..., 3) to (..., 3, 3)."""
+    """Rotation matrices of axis-angle vectors (Rodrigues), with finite gradients at zero; (..., 3) to (..., 3, 3)."""
     squared = vectors.square().sum(-1)[..., None, None]
-    angle = squared.sqrt()
-    small = angle < 1e-4
-    safe = torch.where(small, torch.ones_like(angle), angle)
-    first = torch.where(small, 1 - squared / 6, torch.sin(safe) / safe)
-    second = torch.where(small, 0.5 - squared / 24, (1 - torch.cos(safe)) / safe**2)
+    small = squared < 1e-8
+    # The square root has no derivative at zero, so that branch must never see it.
+    safe = torch.where(small, torch.ones_like(squared), squared)
+    angle = safe.sqrt()
+    first = torch.where(small, 1 - squared / 6, angle.sin() / angle)
+    second = torch.where(small, 0.5 - squared / 24, (1 - angle.cos()) / safe)
     K = skew(vectors)
     return torch.eye(3, dtype=vectors.dtype, device=vectors.device) + first * K + second * (K @ K)
 
