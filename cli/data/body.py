@@ -2,19 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ..options import json_option
-
-if TYPE_CHECKING:
-    from meshgait_data.body.free_walks import Walk
-
-TRAIN = ("05/05_01", "06/06_01", "07/07_01", "08/08_01", "10/10_04", "43/43_01")
-"""Shipped CMU walks that the pose correctives are learned on: every 10th frame, 12 a second."""
-TEST = ("02/02_01", "16/16_15", "35/35_01")
-"""Walks of other people that the errors are measured on: every 40th frame."""
 
 
 @click.group()
@@ -90,31 +81,15 @@ def build(out: Path, seed: int, adults: int, held_out: int) -> None:
       mgdata body info --body free.npz
     """
     from meshgait_data.atomic import write_npz
-    from meshgait_data.body.free import FreeBodySettings, build_free_body
+    from meshgait_data.body.free import FreeBodySettings
     from meshgait_data.body.free_source import Anny
+    from meshgait_data.pipeline.free_body import build_shipped
 
     settings = FreeBodySettings(seed=seed, adults=adults, held_out=held_out)
     click.echo("loading anny", err=True)
     source = Anny()
     click.echo("distilling", err=True)
-    arrays = build_free_body(source, _walks(TRAIN, 10), _walks(TEST, 40), settings)
+    arrays = build_shipped(source, settings)
     write_npz(out, arrays)
     click.echo(json.dumps(json.loads(str(arrays["card"])), indent=2))
     click.echo(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)", err=True)
-
-
-def _walks(names: tuple[str, ...], every: int) -> "list[Walk]":
-    from importlib.resources import files
-
-    from meshgait_data.body.free_walks import Walk
-    from meshgait_data.sources.files import read_motion, read_skeleton
-    from meshgait_data.sources.kinematics import pose
-
-    walks = []
-    for name in names:
-        path = Path(str(files("meshgait_data"))) / "assets" / "cmu_walk" / "asfamc" / f"{name}.amc"
-        skeleton = read_skeleton(path.with_name(f"{path.parent.name}.asf"))
-        posed = pose(skeleton, read_motion(path, skeleton))
-        directions = {bone.name: bone.direction for bone in skeleton.bones}
-        walks.append(Walk(path.stem, posed.names, posed.rotations[::every], directions))
-    return walks
