@@ -38,6 +38,7 @@ def shade(
     matrix: FloatArray,
     size: tuple[int, int],
     *,
+    colours: ByteArray | None = None,
     background: tuple[int, int, int] = (255, 255, 255),
 ) -> Shaded:
     """Draw a closed mesh in the camera's frame.
@@ -52,6 +53,8 @@ def shade(
         (3, 3) camera frame to homogeneous pixels; windows and zooms multiplied on the left of the intrinsics.
     size
         Width and height of the picture.
+    colours
+        (V, 3) RGB of each vertex where fully lit; None: the same skin everywhere.
     background
         Colour around the mesh, RGB.
 
@@ -64,14 +67,12 @@ def shade(
     points = np.asarray(vertices, dtype=np.float64)
     homogeneous = points @ (fine @ matrix).T
     pixels = np.column_stack([homogeneous[:, :2] / homogeneous[:, 2:], points[:, 2]])
-    light = lighting(points, faces)
+    lit = lighting(points, faces)[:, None] * (np.array(SKIN) if colours is None else colours)
     width, height = size
     depth = np.full((height * SAMPLES, width * SAMPLES), np.inf)
-    grey = np.zeros_like(depth)
-    _draw(pixels, light, np.ascontiguousarray(faces, dtype=np.int64), depth, grey)
-    covered = np.isfinite(depth)[..., None]
-    colours = np.where(covered, grey[..., None] * SKIN, background)
-    rgb = cv2.resize(np.clip(colours, 0, 255).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    picture = np.full((*depth.shape, 3), background, dtype=np.float32)
+    _draw(pixels, lit, np.ascontiguousarray(faces, dtype=np.int64), depth, picture)
+    rgb = cv2.resize(np.clip(picture, 0, 255), size, interpolation=cv2.INTER_AREA)
     return Shaded(np.round(rgb).astype(np.uint8), depth[SAMPLES // 2 :: SAMPLES, SAMPLES // 2 :: SAMPLES])
 
 
@@ -88,8 +89,8 @@ def lighting(points: FloatArray, faces: IntArray) -> FloatArray:
 
 
 @compiled
-def _draw(pixels_V3: FloatArray, light_V: FloatArray, faces_T3: IntArray, depth: FloatArray, grey: FloatArray) -> None:
-    """Keep the nearest surface at every pixel centre; depth and light vary linearly on a triangle."""
+def _draw(pixels_V3: FloatArray, lit_V3: FloatArray, faces_T3: IntArray, depth: FloatArray, rgb: FloatArray) -> None:
+    """Keep the nearest surface at every pixel centre; depth and colour vary linearly on a triangle."""
     for t in range(faces_T3.shape[0]):
         a, b, c = faces_T3[t, 0], faces_T3[t, 1], faces_T3[t, 2]
         ax, ay, bx, by, cx, cy = (
@@ -106,4 +107,5 @@ def _draw(pixels_V3: FloatArray, light_V: FloatArray, faces_T3: IntArray, depth:
                 z = to_a * pixels_V3[a, 2] + to_b * pixels_V3[b, 2] + to_c * pixels_V3[c, 2]
                 if min(to_a, to_b, to_c) >= 0.0 and z < depth[y, x]:
                     depth[y, x] = z
-                    grey[y, x] = to_a * light_V[a] + to_b * light_V[b] + to_c * light_V[c]
+                    for k in range(3):
+                        rgb[y, x, k] = to_a * lit_V3[a, k] + to_b * lit_V3[b, k] + to_c * lit_V3[c, k]
