@@ -4,10 +4,11 @@ VENV   ?= .venv
 DEMO   ?= demo
 JOBS   ?= 2
 BIN    := $(VENV)/bin
+P3D    := .venv-pytorch3d
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check lint types imports format unit test-slow test-gpu test-licensed test-body bench wheel test-wheel clean
+.PHONY: help env demo test check lint types imports format unit test-slow test-gpu test-licensed test-body test-pytorch3d bench wheel test-wheel clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +61,18 @@ test-licensed: env  ## tests with a licensed SMPL file: make test-licensed MESHG
 test-body: env  ## rebuild the free body at small size from its source (installs the anny extra)
 	@$(PIP) install --constraint constraints.txt --editable '.[anny]'
 	@$(BIN)/pytest -m anny
+
+# The wheel of pytorch3d is tied to torch 2.12, whose only packaged build brings CUDA along.
+$(P3D)/.installed: pyproject.toml
+	@echo "installing torch 2.12 and pytorch3d into $(P3D), about 5 GB ..."
+	@$(PYTHON) -m venv $(P3D)
+	@$(P3D)/bin/python -m pip install --quiet torch==2.12.0
+	@$(P3D)/bin/python -m pip install --quiet --editable '.[pytorch3d]' hypothesis pytest pytest-timeout
+	@touch $@
+
+test-pytorch3d: $(P3D)/.installed  ## pytorch3d in an environment of its own: tests of the backend, comparison of speed
+	@$(P3D)/bin/pytest tests/unit/render/test_pytorch3d.py tests/unit/render/test_raster.py
+	@$(P3D)/bin/python benchmarks/render.py --quick
 
 bench: env  ## all benchmarks, short form
 	@for topic in bodies markers fit render shards network; do $(BIN)/python benchmarks/$$topic.py --quick || exit 1; done

@@ -1,50 +1,40 @@
 """Virtual markers: reconstruction error by number of markers on walks of people not learned from, and time to learn."""
 
-import tempfile
 import time
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 from common import Figures, main
 
 from meshgait_data.body.files import load_body
+from meshgait_data.body.marker_files import load_markers
 from meshgait_data.body.markers import MarkerSettings
-from meshgait_data.index import scan, write_index
-from meshgait_data.manifest import load_manifest
-from meshgait_data.pipeline.fit import FitStageSettings, fit_work
-from meshgait_data.pipeline.markers import learn_from_work
+from meshgait_data.pipeline.markers import learn
 
-
-def fit_walks(work: Path, quick: bool) -> None:
-    """Fit the shipped walks; the first of each person where time is short."""
-    manifest = load_manifest("cmu_walk")
-    root = manifest.default_root()
-    assert root is not None
-    index, findings = scan(manifest, root)
-    write_index(work, index, findings)
-    select = "subject=02|05|07|08|16|35,condition=01|15" if quick else ""
-    fit_work(work, FitStageSettings(select=select, jobs=2, progress=False))
+COUNTS = (16, 32, 64, 96)
 
 
 def measure(quick: bool) -> Figures:
-    """Learn sets of several sizes with the settings that made the shipped one."""
+    """Learn sets of four sizes with the settings that made those that ship; where time is short, read these."""
     body = load_body("free")
-    settings = MarkerSettings(rounds=0) if quick else MarkerSettings()
     figures: Figures = {}
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        fit_walks(work, quick)
-        for count in (16, 32, 64, 96):
-            begin = time.process_time()
-            chosen = replace(settings, count=count)
-            learned = learn_from_work(work, body, chosen, name="bench", meshes=20 if quick else 150)
-            seconds = time.process_time() - begin
-            errors = learned.provenance["errors_mm"]
-            figures[f"convex_mm_{count}"] = errors["convex"]["mean"]
-            if count == 64:
-                figures["signed_mm_64"] = errors["signed"]["mean"]
-                figures["signed_noise10_mm_64"] = errors["signed_noise10"]["mean"]
-                figures["learn_s"] = seconds
+    tables: dict[int, Mapping[str, Any]] = {}
+    for count in COUNTS:
+        begin = time.process_time()
+        found = load_markers(body, f"free-{count}") if quick else learn(body, MarkerSettings(count=count), name="bench")
+        if count == 64 and not quick:
+            figures["learn_s"] = time.process_time() - begin
+        tables[count] = found.provenance["errors_mm"]
+    if quick:
+        begin = time.process_time()
+        learn(body, MarkerSettings(count=64, rounds=0), name="bench", meshes=40)
+        figures["learn_s"] = time.process_time() - begin
+    for version in ("convex", "signed"):
+        for count in COUNTS:
+            figures[f"{version}_mm_{count}"] = tables[count]["walks"][version]["mean"]
+        figures[f"{version}_area_mm_64"] = tables[64]["walks"][version]["area_mean"]
+        figures[f"{version}_noise10_mm_64"] = tables[64]["walks"][f"{version}_noise10"]["mean"]
+        figures[f"wide_{version}_mm_64"] = tables[64]["wide"][version]["mean"]
     return figures
 
 

@@ -43,6 +43,10 @@ markers_option = click.option(
     "--markers", metavar="NAME|PATH", help="Virtual markers; default: those that ship with the body or are in WORK."
 )
 
+joint_set_option = click.option(
+    "--joint-set", default="smpl24", show_default=True, metavar="NAME", help="Joint set of the labels."
+)
+
 select_option = click.option(
     "--select", default="", metavar="PARTS", help="Only these keys, e.g. 'subject=07|08,view=090'."
 )

@@ -12,6 +12,9 @@ SMPL_JOINTS = (
 )  # fmt: skip
 """The 24 joints of SMPL in the order of its model files (Loper et al. 2015)."""
 
+SMPL_SET = "smpl24"
+"""Name of this joint set wherever a file says in which one its joints are."""
+
 SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 """Parent of each SMPL joint; -1 for the root. Row 0 of ``kintree_table`` in the model files."""
 

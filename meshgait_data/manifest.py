@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +12,9 @@ from typing import Any, Literal
 import yaml
 
 from meshgait_data.conventions import SMPL_JOINTS
-from meshgait_data.errors import ManifestError, UsageError
 from meshgait_data.strict import build, to_plain
+from meshgait_data.types import CameraModel
+from meshgait_data.yaml_files import read_yaml
 
 SCHEMA = 1
 """Version of the manifest schema that this code reads."""
@@ -99,10 +100,44 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewChange:
+    """What one view of a ring has otherwise than the ring."""
+
+    distance_m: float | None = None
+    height_m: float | None = None
+    target_m: float | None = None
+    focal_px: float | None = None
+    roll_deg: float = 0.0
+    """Turn about the optical axis; positive turns the image against the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class RandomViews:
+    """Ranges that every view of every capture draws from, evenly; by capture, view and seed, so always the same."""
+
+    seed: int = 0
+    azimuth_deg: tuple[float, float] = (0.0, 0.0)
+    """Added to the azimuth of the view."""
+    roll_deg: tuple[float, float] = (0.0, 0.0)
+    """Added to the roll of the view."""
+    distance_m: tuple[float, float] | None = None
+    """Instead of the ring's, like the following ones."""
+    height_m: tuple[float, float] | None = None
+    focal_px: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("azimuth_deg", "roll_deg", "distance_m", "height_m", "focal_px"):
+            low, high = getattr(self, name) or (0.0, 0.0)
+            if low > high or (name in ("distance_m", "focal_px") and low < 0):
+                raise ValueError(f"{name} from {low} to {high} is not a range")
+
+
+@dataclass(frozen=True, slots=True)
 class CameraRing:
     """Virtual cameras on a circle around the middle of the walk, for captures that no camera saw.
 
-    Azimuth 0 looks at the walker's front, 90 at the left side, 180 at the back.
+    Azimuth 0 looks at the walker's front, 90 at the left side, 180 at the back. The cameras stand still while the
+    walker passes, so the angle between walker and camera drifts, as in the datasets.
     """
 
     azimuths_deg: dict[str, float]
@@ -114,8 +149,32 @@ class CameraRing:
     target_m: float
     """Height of the point that they look at."""
     focal_px: float
+    """Focal length. Weak-perspective and orthographic cameras get the scale that this lens has at the target."""
     image_size: tuple[int, int]
     """Width and height in pixels."""
+    model: CameraModel = "perspective"
+    distortion: tuple[float, ...] = ()
+    """Coefficients of the lens in OpenCV's order; labels need a camera without."""
+    views: dict[str, ViewChange] = field(default_factory=dict)
+    """Views that differ from the ring, by name."""
+    random: RandomViews | None = None
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.views) - set(self.azimuths_deg))
+        if unknown:
+            raise ValueError(f"views {unknown} have no azimuth in azimuths_deg")
+        if min(self.distance_m, self.focal_px, *self.image_size) <= 0:
+            raise ValueError("distance_m, focal_px and image_size must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A layout of cameras that any walk can be seen by."""
+
+    title: str
+    origin: str
+    """Whose layout it is and which of its numbers are published."""
+    cameras: CameraRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +314,7 @@ def _check_template(field: str, template: str, *, needed: set[str], known: set[s
 
 
 def load_manifest(name_or_path: str) -> Manifest:
-    """Read a dataset manifest by its shipped name (``cmu_walk``) or by path.
+    """Read a dataset manifest by its shipped name (``cmu_walk``) or by path; ``cameras`` may be the name of a rig.
 
     Raises
     ------
@@ -265,45 +324,21 @@ def load_manifest(name_or_path: str) -> Manifest:
         Where the YAML is not a manifest.
     """
     data, where = read_yaml(name_or_path, "datasets")
+    if isinstance(data, dict) and isinstance(data.get("cameras"), str):
+        data["cameras"] = to_plain(load_rig(data["cameras"]).cameras)
     return build(Manifest, data, where)
+
+
+def load_rig(name_or_path: str) -> Rig:
+    """Read cameras from ``manifests/rigs/`` or by path; raises like :func:`load_manifest`."""
+    data, where = read_yaml(name_or_path, "rigs")
+    return build(Rig, data, where)
 
 
 def load_joint_map(name_or_path: str) -> JointMap:
     """Read a joint map from ``manifests/skeletons/`` or by path; raises like :func:`load_manifest`."""
     data, where = read_yaml(name_or_path, "skeletons")
     return build(JointMap, data, where)
-
-
-def read_yaml(name_or_path: str, folder: str) -> tuple[Any, str]:
-    """Plain data and display name of a YAML file, shipped (by name) or the user's (by path)."""
-    shipped = files("meshgait_data.manifests") / folder
-    names = sorted(item.name.removesuffix(".yaml") for item in shipped.iterdir() if item.name.endswith(".yaml"))
-    path = shipped / f"{name_or_path}.yaml" if name_or_path in names else Path(name_or_path)
-    where = path.name if name_or_path in names else name_or_path
-    if not path.is_file():
-        raise UsageError(
-            f"no file and no shipped name {name_or_path!r} among {folder}",
-            hint=f"give the path of a .yaml file or one of: {', '.join(names)}",
-        )
-    try:
-        return _UniqueKeys(path.read_text(encoding="utf-8")).get_single_data(), where
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{where}:{mark.line + 1}" if mark else where
-        raise ManifestError(f"not valid YAML: {getattr(error, 'problem', error)}", where=place) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ManifestError(f"cannot be read: {error}", where=where, hint="is it a YAML file in UTF-8?") from error
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Safe loading in which a key that stands twice is an error; plain YAML lets the last one win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def dump_yaml(value: Any) -> str:

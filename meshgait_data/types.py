@@ -7,7 +7,7 @@ V vertices, B shape components, S side of the aligned silhouette.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
 ByteArray = NDArray[np.uint8]
+
+CameraModel = Literal["perspective", "weak_perspective", "orthographic"]
+"""How depth enters the image, see :class:`Camera`."""
 
 _FORBIDDEN = frozenset("/\\ ")
 
@@ -100,7 +103,11 @@ class SequenceKey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Camera:
-    """A pinhole camera: ``x_cam = rotation @ x_world + translation``, then ``intrinsics``."""
+    """A camera: ``x_cam = rotation @ x_world + translation``, its model, the lens, then ``intrinsics``.
+
+    What the model does with (x, y, z) of the camera frame: ``perspective`` divides x and y by z, ``weak_perspective``
+    by ``reference_m`` whatever z is, ``orthographic`` by nothing, so that its focal lengths are pixels per metre.
+    """
 
     name: str
     """View that it gives, e.g. ``090``."""
@@ -112,6 +119,26 @@ class Camera:
     """(3,) metres."""
     size: tuple[int, int]
     """Width and height of the image in pixels."""
+    model: CameraModel = "perspective"
+    distortion: tuple[float, ...] = ()
+    """Coefficients of the lens in OpenCV's order: none, k1 k2 p1 p2, then k3, then k4 k5 k6."""
+    reference_m: float = 0.0
+    """Depth at which a weak-perspective camera has the scale of a perspective one; 0 for the other models."""
+
+    def __post_init__(self) -> None:
+        if self.model not in get_args(CameraModel):
+            raise ValueError(f"model={self.model!r} is not one of {', '.join(get_args(CameraModel))}")
+        if len(self.distortion) not in (0, 4, 5, 8):
+            raise ValueError(f"{len(self.distortion)} distortion coefficients: a lens has 0, 4, 5 or 8 of them")
+        if self.model == "orthographic" and self.distortion:
+            raise ValueError("an orthographic camera has no lens: distortion is a function of angles")
+        if (self.reference_m > 0) != (self.model == "weak_perspective"):
+            raise ValueError(f"reference_m={self.reference_m}: weak-perspective cameras need one, no others have one")
+
+    @property
+    def plain(self) -> bool:
+        """Whether ``intrinsics`` say it all: perspective without distortion."""
+        return self.model == "perspective" and not self.distortion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,6 +234,8 @@ class SequenceData:
     """Field name of the shard schema to an array whose first axis is frames."""
     dropped: tuple[int, ...] = ()
     """Source ids of frames that were dropped, from every field together."""
+    joint_set: str = "smpl24"
+    """Name of the joint set that the field ``joints`` is in."""
 
     def __len__(self) -> int:
         return len(self.arrays["frame_ids"])
@@ -231,8 +260,42 @@ class MarkerSet:
     """(V, K) non-negative coefficients whose rows sum to one: a vertex never leaves the markers' hull."""
     signed: FloatArray
     """(V, K) coefficients whose rows sum to one but may be negative: smaller error."""
+    names: tuple[str, ...] = ()
+    """K names that differ from each other: side, part of the body, direction of the skin, e.g. ``left_thigh_front``;
+    empty where nobody named them."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Held-out reconstruction errors in mm, settings, versions."""
 
     def __len__(self) -> int:
         return len(self.vertex_ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """All 3D labels of one view of one walk, frame by frame. P joints of any set, K markers of any set."""
+
+    joint_set: str
+    """Name of the joint set that ``joints`` are in."""
+    marker_set: str
+    """Name of the marker set that ``markers`` are in."""
+    joints_m: FloatArray
+    """(F, P, 3) float32 metres, camera frame."""
+    joints: FloatArray
+    """(F, P, 3) float32 (u, v, d) in the aligned window."""
+    joints_visible: BoolArray
+    """(F, P) whether the camera sees the joint's part of the body there."""
+    markers_m: FloatArray
+    """(F, K, 3) float32 metres, camera frame."""
+    markers: FloatArray
+    """(F, K, 3) float32 (u, v, d) in the aligned window."""
+    markers_visible: BoolArray
+    """(F, K) whether the camera sees the marker."""
+    params: BodyParams
+    """The body in the camera frame."""
+    scale: FloatArray
+    """(F,) float32 window pixels of one metre at the depth of the pelvis."""
+    windows: FloatArray
+    """(F, 2, 3) float32 affine that takes image pixels to pixels of the window."""
+
+    def __len__(self) -> int:
+        return len(self.scale)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from meshgait_data.atomic import write_bytes, write_text
+from meshgait_data.conventions import SMPL_SET
 from meshgait_data.errors import InvalidData, UsageError
 from meshgait_data.manifest import dump_yaml
 from meshgait_data.strict import build, to_plain
@@ -38,6 +39,8 @@ class Checkpoint:
     """Body of the shards that it was trained on."""
     markers: int
     """K of the marker set; 0 where there was none."""
+    joint_set: str
+    """Name of the joint set of the shards."""
     network: dict[str, Any]
     optimizer: dict[str, Any]
 
@@ -51,6 +54,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "people": list(checkpoint.people),
         "body_sha256": checkpoint.body_sha256,
         "markers": checkpoint.markers,
+        "joint_set": checkpoint.joint_set,
         "network": checkpoint.network,
         "optimizer": checkpoint.optimizer,
     }
@@ -81,6 +85,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
             people=tuple(plain["people"]),
             body_sha256=str(plain["body_sha256"]),
             markers=int(plain["markers"]),
+            # Checkpoints of version 0.1 do not say it: there was one.
+            joint_set=str(plain.get("joint_set", SMPL_SET)),
             network=plain["network"],
             optimizer=plain["optimizer"],
         )

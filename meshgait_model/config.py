@@ -11,8 +11,8 @@ from typing import Any, Literal
 import yaml
 
 from meshgait_data.errors import UsageError
-from meshgait_data.manifest import read_yaml
 from meshgait_data.strict import build
+from meshgait_data.yaml_files import read_yaml
 
 MAX_DEPTH_BINS = 64
 

@@ -23,7 +23,7 @@ from meshgait_model.checkpoint import Checkpoint
 from meshgait_model.config import ExperimentConfig
 from meshgait_model.data.dataset import LABELS, GaitSet, load_side
 from meshgait_model.data.sampler import Picks
-from meshgait_model.label_errors import LabelErrors, mean_pose_error
+from meshgait_model.label_errors import LabelErrors, mean_pose_error, root_joints
 from meshgait_model.metrics import ViewRanks, cross_view_ranks, mean_average_precision, part_distances
 from meshgait_model.nn.meshgait import MeshGait
 from meshgait_model.trainer import make_network, matching_body, pick_device
@@ -51,7 +51,8 @@ class Evaluation:
     """Test sequences that were looked at."""
     frames: int
     label_errors: dict[str, float]
-    """Mean distance in mm of ``joints``, ``markers``, ``mesh``, aligned at the pelvis; empty without the 3D branch."""
+    """Mean distance in mm of ``joints``, ``markers``, ``mesh``, aligned at the pelvis, and of the visible and hidden
+    ones among them where the shards say which are; empty without the 3D branch."""
     joints_by_view: dict[str, float]
     """Mean distance of joints in mm for each view."""
     joints_of_mean_pose: float | None
@@ -87,17 +88,19 @@ def evaluate(state: Checkpoint, path: Path, shards: Shards, report: Report) -> E
     Raises
     ------
     InvalidData
-        Where the shards have another number of markers than the network, or lack what the protocol names.
+        Where the shards have another joint set or number of markers than the network, or lack what the protocol names.
     """
     config = state.config
     device = pick_device(config.run.device)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
-    if config.network.branch_3d and shards.num_markers != state.markers:
+    learned = f"joint set {state.joint_set} and {state.markers} markers"
+    packed = f"joint set {shards.info.joint_set} and {shards.num_markers} markers"
+    if config.network.branch_3d and learned != packed:
         raise InvalidData(
-            f"the network was trained on {state.markers} markers, these shards have {shards.num_markers}",
+            f"the network was trained on {learned}, these shards have {packed}",
             where=str(shards.path),
-            hint="evaluate on shards that were packed with the same marker set",
+            hint="evaluate on shards that were packed with the same joint set and marker set",
         )
     network = make_network(config, shards, len(state.people))
     network.load_state_dict(state.network)
@@ -133,8 +136,8 @@ def evaluate(state: Checkpoint, path: Path, shards: Shards, report: Report) -> E
 
 def _label_errors(network: MeshGait, state: Checkpoint, shards: Shards) -> LabelErrors:
     every = state.config.eval.mesh_every
-    body = TorchBody(matching_body(shards.body_sha256)).to(network.centres.device) if every else None
-    return LabelErrors(network, body, every)
+    body = TorchBody(matching_body(shards.body_sha256)).to(network.coefficients.device) if every else None
+    return LabelErrors(network, body, every, root=root_joints(shards.info.joint_names))
 
 
 def score(embeddings: FloatArray, records: Sequence[SequenceRecord], protocol: Protocol) -> tuple[ViewRanks, float]:

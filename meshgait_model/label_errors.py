@@ -1,18 +1,25 @@
-"""Label errors of a network on test people, in millimetres, aligned at the pelvis."""
+"""Label errors of a network on test people, in millimetres.
 
-from collections.abc import Mapping
+Predictions are taken back to metres by the exact inverse of what made the labels: perspective, window and depth. That
+needs to know what a label knows and a silhouette does not say: the frame's window, the camera's intrinsics, and the
+labelled depth of the pelvis (as ``scale``). Then predicted and true points are laid on each other at the pelvis, so
+what is measured is the pose and shape of the body in metres of the camera's frame, not where it stands.
+"""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from meshgait_data.body.torch_body import TorchBody
+from meshgait_data.render.labels import from_window, soft_argmax
 from meshgait_data.shards.reader import Shards
-from meshgait_data.types import FloatArray
+from meshgait_data.shards.records import SequenceRecord
+from meshgait_data.types import FloatArray, IntArray
 from meshgait_model.data.dataset import GaitSet
-from meshgait_model.data.targets import mesh_in_window, usable
-from meshgait_model.nn.heatmap import soft_argmax
-from meshgait_model.nn.meshgait import JOINTS, MeshGait
+from meshgait_model.data.targets import mesh_in_camera, usable
+from meshgait_model.nn.meshgait import MeshGait
 
 
 class LabelErrors:
@@ -26,28 +33,37 @@ class LabelErrors:
         The body of the shards, with all vertices, on the same device; None leaves mesh errors out.
     mesh_every
         Mesh errors are measured on every n-th frame.
+    root
+        Joints whose mean is the pelvis, see :func:`root_joints`.
     """
 
-    def __init__(self, network: MeshGait, body: TorchBody | None, mesh_every: int) -> None:
-        self.network, self.body, self.every = network, body, mesh_every
+    def __init__(
+        self, network: MeshGait, body: TorchBody | None, mesh_every: int, *, root: Sequence[int] = (0,)
+    ) -> None:
+        self.network, self.body, self.every, self.root = network, body, mesh_every, list(root)
         self.sums: dict[tuple[str, str], list[float]] = {}
 
     def add(self, heatmaps: Tensor, labels: Mapping[str, Tensor], view: str) -> None:
         """Compare heatmaps (F, P, D, H, W) of one clip with its labels (1, F, ...)."""
-        found = soft_argmax(heatmaps, self.network.centres).uvd
         keep = usable(labels)[0]
-        truth = torch.cat([labels["joints"], labels["markers"]], 2)[0]
-        scale = labels["scale"][0]
-        errors = _millimetres(found, truth, found[:, :1], truth[:, :1], scale)[keep]
-        self._sum("joints", view, errors[:, :JOINTS])
-        self._sum("markers", view, errors[:, JOINTS:])
+        labels = {name: value[0, keep] for name, value in labels.items()}
+        where = labels["scale"], labels["intrinsics"], labels["windows"]
+        found = from_window(soft_argmax(heatmaps[keep], self.network.grid), *where)
+        truth = from_window(torch.cat([labels["joints"], labels["markers"]], 1), *where)
+        joints = self.network.joints
+        found_root, truth_root = (points[:, self.root].mean(1, keepdim=True) for points in (found, truth))
+        errors = ((found - found_root) - (truth - truth_root)).norm(dim=-1) * 1000
+        for name, part in (("joints", errors[:, :joints]), ("markers", errors[:, joints:])):
+            self._sum(name, view, part)
+            if f"{name}_visible" in labels:
+                seen = labels[f"{name}_visible"] > 0
+                self._sum(f"{name}_visible", view, part[seen])
+                self._sum(f"{name}_hidden", view, part[~seen])
         if self.body is not None:
-            some = torch.arange(0, len(found), self.every, device=found.device)
-            some = some[keep[some]]
-            part = {name: value[:, some] for name, value in labels.items()}
-            mesh = mesh_in_window(self.body, part)[0]
-            predicted = self.network.vertices(found[some, JOINTS:])
-            self._sum("mesh", view, _millimetres(predicted, mesh, found[some, :1], truth[some, :1], scale[some]))
+            some = slice(None, None, self.every)
+            mesh, _ = mesh_in_camera(self.body, {name: value[None, some] for name, value in labels.items()})
+            predicted = self.network.vertices(found[some, joints:])
+            self._sum("mesh", view, ((predicted - found_root[some]) - (mesh[0] - truth_root[some])).norm(dim=-1) * 1000)
 
     def _sum(self, name: str, view: str, errors: Tensor) -> None:
         entry = self.sums.setdefault((name, view), [0.0, 0.0])
@@ -55,7 +71,10 @@ class LabelErrors:
         entry[1] += errors.numel()
 
     def means(self) -> dict[str, float]:
-        """Mean error of each kind of point."""
+        """Mean error of each kind of point: ``joints``, ``markers``, ``mesh``.
+
+        Where the shards say what is visible, also ``joints_visible``, ``joints_hidden`` and so on.
+        """
         names = {name for name, _ in self.sums}
         return {name: self._mean([v for (n, _), v in self.sums.items() if n == name]) for name in sorted(names)}
 
@@ -69,9 +88,12 @@ class LabelErrors:
         return float(total / count) if count else float("nan")
 
 
-def _millimetres(found: Tensor, truth: Tensor, found_root: Tensor, truth_root: Tensor, scale: Tensor) -> Tensor:
-    """Distances (F, P) in mm of points in window pixels after their pelvises were laid on each other."""
-    return ((found - found_root) - (truth - truth_root)).norm(dim=-1) / scale[:, None] * 1000
+def root_joints(names: Sequence[str]) -> tuple[int, ...]:
+    """Joints of a set whose mean stands for the pelvis: the pelvis, the two hips, or all of them."""
+    for wanted in (("pelvis",), ("left_hip", "right_hip")):
+        if set(wanted) <= set(names):
+            return tuple(names.index(name) for name in wanted)
+    return tuple(range(len(names)))
 
 
 def mean_pose_error(shards: Shards, data: GaitSet) -> float | None:
@@ -79,9 +101,11 @@ def mean_pose_error(shards: Shards, data: GaitSet) -> float | None:
     train = [record for record in shards.sequences if record.side == "train"]
     if not train:
         return None
-    poses = _relative(*(shards.load(field, train)[0] for field in ("joints", "scale")))
+    root = root_joints(shards.info.joint_names)
+    fields = {name: shards.load(name, train)[0] for name in ("joints", "scale", "windows")}
+    poses = _relative(fields, train, np.array([record.length for record in train]), root)
+    truth = _relative(data.arrays, data.records, data.lengths, root)
     views = np.repeat([record.key.view for record in train], [record.length for record in train])
-    truth = _relative(data.arrays["joints"], data.arrays["scale"])
     test_views = np.repeat([record.key.view for record in data.records], data.lengths)
     if not set(test_views) <= set(views):
         return None
@@ -90,6 +114,10 @@ def mean_pose_error(shards: Shards, data: GaitSet) -> float | None:
     return float(np.concatenate(errors).mean() * 1000)
 
 
-def _relative(joints: FloatArray, scale: FloatArray) -> FloatArray:
-    """Joints (F, 24, 3) relative to the pelvis, in metres."""
-    return (joints - joints[:, :1]) / scale[:, None, None]
+def _relative(
+    fields: Mapping[str, FloatArray], records: Sequence[SequenceRecord], lengths: IntArray, root: Sequence[int]
+) -> FloatArray:
+    """Joints (F, J, 3) relative to the pelvis in metres, camera frame."""
+    intrinsics = np.repeat([record.camera.intrinsics for record in records], lengths, axis=0)
+    joints = from_window(fields["joints"], fields["scale"], intrinsics, fields["windows"])
+    return joints - joints[:, list(root)].mean(1, keepdims=True)

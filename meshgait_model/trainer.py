@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from meshgait_data.body.files import load_body
+from meshgait_data.body.files import load_body, shipped_bodies
 from meshgait_data.body.model import Body
 from meshgait_data.errors import EnvironmentLacks, InvalidData
 from meshgait_data.shards.reader import Shards
@@ -83,7 +83,11 @@ class Trainer:
         if config.supervised:
             body = matching_body(shards.body_sha256) if config.loss.mesh else None
             targets = Targets(
-                shards.markers, body, mesh_vertices=config.loss.mesh_vertices, symmetric=config.data.augment.flip > 0
+                shards.markers,
+                shards.joint_mirror,
+                body,
+                mesh_vertices=config.loss.mesh_vertices,
+                symmetric=config.data.augment.flip > 0,
             )
             self.targets = targets.to(self.device)
         self.done = 0
@@ -202,6 +206,7 @@ class Trainer:
             people=self.data.people,
             body_sha256=self.shards.body_sha256,
             markers=self.shards.num_markers,
+            joint_set=self.shards.info.joint_set,
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
         )
@@ -241,20 +246,22 @@ def make_network(config: ExperimentConfig, shards: Shards, classes: int) -> Mesh
         classes=classes,
         window=(side, side - 2 * config.data.cut),
         coefficients=shards.markers.signed if config.network.branch_3d else None,
+        joints=len(shards.info.joint_names),
     )
     # About twice as fast on a CPU as the default layout.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
 
 
 def matching_body(sha256: str) -> Body:
-    """The body that labels were made with; raises InvalidData where the installed one is another."""
-    body = load_body()
-    if body.sha256 != sha256:
-        raise InvalidData(
-            f"the shards were made with another body than {body.name!r}",
-            hint="point MESHGAIT_BODY at the body that they were packed with, or set loss.mesh=0 and eval.mesh_every=0",
-        )
-    return body
+    """The body that labels were made with: the user's, else one that ships; raises InvalidData where it is another."""
+    for name in (None, *shipped_bodies()):
+        body = load_body(name)
+        if body.sha256 == sha256:
+            return body
+    raise InvalidData(
+        f"the shards were made with another body than {load_body().name!r} or those that ship",
+        hint="point MESHGAIT_BODY at the body that they were packed with, or set loss.mesh=0 and eval.mesh_every=0",
+    )
 
 
 def pick_device(name: str) -> torch.device:

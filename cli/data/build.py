@@ -11,6 +11,7 @@ from ..options import (
     FOLDER,
     body_option,
     jobs_option,
+    joint_set_option,
     json_option,
     manifest_argument,
     markers_option,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--work", type=FOLDER, metavar="WORK", help="Folder of index and fits; default: SHARDS.work.")
 @body_option
 @markers_option
+@joint_set_option
 @select_option
 @jobs_option
 @json_option

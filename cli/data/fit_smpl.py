@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 @body_option
 @select_option
 @click.option(
+    "--num-betas",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Shape components to estimate; default: the body's first 10.",
+)
+@click.option(
+    "--masks",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Refine to masks in DIR/<subject>/<condition>/<view>.npz, as 'mgdata render' writes them.",
+)
+@click.option(
     "--existing",
     type=click.Choice(["refresh", "skip", "overwrite", "error"]),
     default="refresh",
@@ -38,7 +50,9 @@ def fit_smpl(work: Path, dry_run: bool, as_json: bool, **settings: Any) -> None:
     Examples:
       mgdata fit-smpl work/
       mgdata fit-smpl work/ --body ~/models/smpl/SMPL_NEUTRAL.npz --jobs 4
+      mgdata fit-smpl work/ --body ~/models/smplx/ --num-betas 20
       mgdata fit-smpl work/ --select 'subject=07,condition=01' --existing overwrite
+      mgdata fit-smpl work/ --masks masks/ --select subject=07
     """
     from meshgait_data.pipeline.fit import FitStageSettings, fit_work
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..console import print_failures
-from ..options import FOLDER, body_option, jobs_option, json_option, markers_option, select_option
+from ..options import FOLDER, body_option, jobs_option, joint_set_option, json_option, markers_option, select_option
 
 if TYPE_CHECKING:
     from meshgait_data.pipeline.pack import PackReport
@@ -22,6 +22,7 @@ out_option = click.option(
 @out_option
 @body_option
 @markers_option
+@joint_set_option
 @select_option
 @click.option(
     "--part-captures",

@@ -21,6 +21,7 @@ from ..options import FOLDER, body_option, markers_option
 )
 @click.option("--frames", type=click.IntRange(min=1), default=8, show_default=True, help="Frames of each view.")
 @click.option("--zoom", type=click.IntRange(1, 12), help="Sheet pixels per silhouette pixel; default 4, all views 3.")
+@click.option("--heatmaps", is_flag=True, help="Also draw the joints as heatmap targets, from front and side.")
 @body_option
 @markers_option
 def show(
@@ -30,6 +31,7 @@ def show(
     out: Path | None,
     frames: int,
     zoom: int | None,
+    heatmaps: bool,
     body: str | None,
     markers: str | None,
 ) -> None:
@@ -41,7 +43,7 @@ def show(
     Examples:
       mgdata show cmu_walk/07/01/090 --work work/
       mgdata show cmu_walk/07/01 --work work/ --out 07-01.png
-      mgdata show cmu_walk/07/01/090 --shards shards/
+      mgdata show cmu_walk/07/01/090 --shards shards/ --heatmaps
     """
     if (work is None) == (shards is None):
         raise UsageError("say where the walk lies", hint="give either --work WORK or --shards SHARDS")
@@ -60,5 +62,6 @@ def show(
         assert shards is not None
         shown = from_shards(shards, key, model)
     path = out or Path(key.strip("/").replace("/", "-") + ".png")
-    write_bytes(path, contact_sheet(model, shown, columns=frames, zoom=zoom or (4 if len(shown) == 1 else 3)))
+    zoom = zoom or (4 if len(shown) == 1 else 3)
+    write_bytes(path, contact_sheet(model, shown, columns=frames, zoom=zoom, heatmaps=heatmaps))
     click.echo(path)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from meshgait_data.body.family import MEMBERS, Member, find_member, name_stranger
 from meshgait_data.body.model import Body
 from meshgait_data.body.symmetry import find_mirror
 from meshgait_data.conventions import SMPL_PARENTS
@@ -19,25 +20,22 @@ REQUIRED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "ki
 OPTIONAL = ("mirror", "vertex_names", "vertex_ids", "licence", "card")
 """Keys that the free body adds."""
 
-MOST_BETAS = 10
-"""Shape components that are used; SMPL 1.1 stores 300."""
-
-_JOINTS = len(SMPL_PARENTS)
-_POSE = 9 * (_JOINTS - 1)
 _SUM_TOLERANCE = 1e-3
 """Distance from one that sums of weights may have; published files are rounded."""
 _HASHED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "parents", "faces")
+_WHICH = "bodies are model files of SMPL (24 joints), SMPL-H (52) or SMPL-X (55)"
 _NO_LICENCE = "the file names no licence; the terms of whoever gave it to you apply (SMPL: smpl.is.tue.mpg.de)"
 
 
 def body_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str, where: str) -> Body:
-    """Check arrays against SMPL's schema.
+    """Check arrays against SMPL's schema; those of SMPL-H and SMPL-X become a body of 24 joints.
 
     Parameters
     ----------
     arrays
-        ``v_template`` (V, 3), ``shapedirs`` (V, 3, B), ``posedirs`` (V, 3, 207) or (207, 3 V), ``J_regressor``
-        (24, V), ``weights`` (V, 24), ``kintree_table`` (2, 24), ``f`` (F, 3), and optionally those of ``OPTIONAL``.
+        ``v_template`` (V, 3), ``shapedirs`` (V, 3, B), ``posedirs`` (V, 3, 9 (J-1)) or (9 (J-1), 3 V),
+        ``J_regressor`` (J, V), ``weights`` (V, J), ``kintree_table`` (2, J), ``f`` (F, 3), and optionally those of
+        ``OPTIONAL``. J is 24 (SMPL), 52 (SMPL-H) or 55 (SMPL-X).
     name
         What the body shall be called.
     where
@@ -46,23 +44,23 @@ def body_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str, where: str) 
     Raises
     ------
     BodyFileError
-        That names the array, what was found and what was expected.
+        That names the array, what was found and what was expected; or the model that the file holds instead.
     """
     check = _Checker(arrays, where)
-    check.complete()
+    member = check.member()
     template = check.floats("v_template", ("V", 3))
     count = len(template)
-    shapedirs = check.floats("shapedirs", (count, 3, "B"))[..., :MOST_BETAS]
+    shapedirs = check.floats("shapedirs", (count, 3, "B"))
     body = Body(
         name=name,
         sha256="",
         licence=str(arrays["licence"]) if "licence" in arrays else _NO_LICENCE,
         v_template=template,
-        shapedirs=np.ascontiguousarray(shapedirs),
-        posedirs=check.posedirs(count),
-        J_regressor=check.rows("J_regressor", (_JOINTS, count)),
-        weights=check.rows("weights", (count, _JOINTS)),
-        parents=check.tree(),
+        shapedirs=np.ascontiguousarray(shapedirs[..., : member.shapes(shapedirs.shape[2])]),
+        posedirs=member.fold_correctives(check.posedirs(count, 9 * (member.joints - 1))),
+        J_regressor=member.fold_regressor(check.rows("J_regressor", (member.joints, count))),
+        weights=member.fold_weights(check.rows("weights", (count, member.joints))),
+        parents=np.array(SMPL_PARENTS),
         faces=(faces := check.indices("f", ("F", 3), count)),
         mirror=check.mirror(count) if "mirror" in arrays else find_mirror(template, faces),
         vertex_ids=check.named_vertices(count),
@@ -87,14 +85,27 @@ class _Checker:
     def __init__(self, arrays: Mapping[str, NDArray[Any]], where: str) -> None:
         self.arrays, self.where = arrays, where
 
-    def wrong(self, what: str, hint: str = "is it a model file of SMPL with 24 joints?") -> BodyFileError:
+    def wrong(self, what: str, hint: str = _WHICH) -> BodyFileError:
         return BodyFileError(what, where=self.where, hint=hint)
 
-    def complete(self) -> None:
+    def member(self) -> Member:
+        """Which model of the family this is; all that it needs is there."""
+        stranger = name_stranger({key: array.shape for key, array in self.arrays.items()})
+        if stranger:
+            raise self.wrong(f"holds {stranger}")
         missing = [key for key in REQUIRED if key not in self.arrays]
         if missing:
             found = ", ".join(sorted(self.arrays)) or "nothing"
             raise self.wrong(f"lacks {', '.join(missing)} of SMPL's arrays; it has {found}")
+        table = self.arrays["kintree_table"]
+        member = find_member(table)
+        if member is not None:
+            return member
+        if table.shape[1:] in [(member.joints,) for member in MEMBERS] and len(table) == 2:
+            what = f"kintree_table differs from SMPL's tree; parents of joints 1.. are {table[0, 1:].tolist()}"
+        else:
+            what = f"kintree_table has shape {table.shape}, expected (2, 24), (2, 52) or (2, 55)"
+        raise self.wrong(what)
 
     def floats(self, key: str, shape: tuple[int | str, ...]) -> FloatArray:
         """A finite float32 array of the shape; letters stand for any positive number."""
@@ -115,24 +126,12 @@ class _Checker:
             raise self.wrong(f"{key} must hold vertex numbers from 0 to {end - 1}")
         return array.astype(np.int32)
 
-    def posedirs(self, count: int) -> FloatArray:
-        """(V, 3, 207), also from the (207, 3 V) of files that were written for multiplication."""
-        if self.arrays["posedirs"].shape == (_POSE, 3 * count):
-            flat = self.floats("posedirs", (_POSE, 3 * count))
-            return np.ascontiguousarray(flat.T).reshape(count, 3, _POSE)
-        return self.floats("posedirs", (count, 3, _POSE))
-
-    def tree(self) -> IntArray:
-        """SMPL's parents, -1 for the root; the file must have the same tree."""
-        table = self.arrays["kintree_table"]
-        self._shape("kintree_table", table, (2, _JOINTS))
-        expected = np.array(SMPL_PARENTS)
-        same_tree = np.array_equal(table[0, 1:], expected[1:])
-        if not same_tree or not np.array_equal(table[1], np.arange(_JOINTS)):
-            raise self.wrong(
-                f"kintree_table differs from SMPL's tree; parents of joints 1.. are {table[0, 1:].tolist()}"
-            )
-        return expected
+    def posedirs(self, count: int, width: int) -> FloatArray:
+        """(V, 3, P), also from the (P, 3 V) of files that were written for multiplication."""
+        if self.arrays["posedirs"].shape == (width, 3 * count):
+            flat = self.floats("posedirs", (width, 3 * count))
+            return np.ascontiguousarray(flat.T).reshape(count, 3, width)
+        return self.floats("posedirs", (count, 3, width))
 
     def rows(self, key: str, shape: tuple[int | str, ...]) -> FloatArray:
         """A float32 array whose rows are weights that sum to one."""

@@ -112,7 +112,7 @@ def pose_features(rotations: FloatArray) -> FloatArray:
 
 
 def correctives(
-    features: FloatArray, offsets: FloatArray, weights: FloatArray, mirror: IntArray, ridge: float
+    normal: FloatArray, moment: FloatArray, weights: FloatArray, mirror: IntArray, ridge: float
 ) -> FloatArray:
     """Ridge regression of rest offsets on pose features, each vertex on the joints that can deform it.
 
@@ -120,10 +120,10 @@ def correctives(
 
     Parameters
     ----------
-    features
-        (F, 207).
-    offsets
-        (F, V, 3) offsets of the rest shape that make skinning give the source's vertices.
+    normal
+        (207, 207) features (F, 207) times themselves, over poses.
+    moment
+        (207, V, 3) features times the offsets of the rest shape that make skinning give the source's vertices.
     weights, mirror
         Of the mesh.
     ridge
@@ -134,13 +134,12 @@ def correctives(
     (V, 3, 207), mirror symmetric.
     """
     patterns, which = np.unique(relevant_joints(weights)[:, 1:], axis=0, return_inverse=True)
-    result = np.zeros((len(weights), 3, features.shape[1]))
+    result = np.zeros((len(weights), 3, len(normal)))
     for number, pattern in enumerate(patterns):
         columns, vertices = np.flatnonzero(np.repeat(pattern, 9)), np.flatnonzero(which.ravel() == number)
-        part = features[:, columns]
-        wanted = offsets[:, vertices].reshape(len(features), -1)
-        normal = part.T @ part + ridge * np.eye(len(columns))
-        solution = np.linalg.solve(normal, part.T @ wanted).reshape(len(columns), len(vertices), 3)
+        part = normal[np.ix_(columns, columns)] + ridge * np.eye(len(columns))
+        wanted = moment[np.ix_(columns, vertices)].reshape(len(columns), 3 * len(vertices))
+        solution = np.linalg.solve(part, wanted).reshape(len(columns), len(vertices), 3)
         result[np.ix_(vertices, np.arange(3), columns)] = solution.transpose(1, 2, 0)
     return 0.5 * (result + mirrored_correctives(result, mirror))
 

@@ -1,4 +1,4 @@
-"""The free body's rest: sampled bodies into the T-pose, ten shape components, the joint regressor. Arrays only.
+"""The free body's rest: sampled bodies into the T-pose, shape components, the joint regressor. Arrays only.
 
 Shape letters: N bodies, V vertices, J joints (24), B shape components. World frame (y up, facing +z), metres.
 """
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from meshgait_data.body.measure_sections import volume
 from meshgait_data.conventions import SMPL_JOINTS, SMPL_MIRROR, SMPL_PARENTS
 from meshgait_data.rotations import between
-from meshgait_data.types import FloatArray, IntArray
+from meshgait_data.types import BoolArray, FloatArray, IntArray
 
 PELVIS = np.array([0.0, -0.22, 0.03])
 """Where the pelvis of every T-posed body lies; like SMPL's not the origin, so that code which forgets it fails."""
@@ -121,15 +122,15 @@ class ShapeSpace:
     kept: float
     """Part of the sample's variance that the B components hold."""
 
-    def betas(self, vertices: FloatArray) -> FloatArray:
-        """Coordinates of the nearest bodies in the space; (N, V, 3) to (N, B)."""
-        flat = self.directions.reshape(-1, self.directions.shape[2])
+    def betas(self, vertices: FloatArray, count: int | None = None) -> FloatArray:
+        """Coordinates of the nearest bodies among the first ``count`` components; (N, V, 3) to (N, count)."""
+        flat = self.directions[..., :count].reshape(-1, self.directions[..., :count].shape[2])
         wanted = (vertices - self.mean).reshape(len(vertices), -1)
         return np.linalg.solve(flat.T @ flat, flat.T @ wanted.T).T
 
     def shapes(self, betas: FloatArray) -> FloatArray:
-        """Bodies of coordinates; (N, B) to (N, V, 3)."""
-        return self.mean + np.tensordot(betas, self.directions, axes=(1, 2))
+        """Bodies of coordinates; (N, up to B) to (N, V, 3)."""
+        return self.mean + np.tensordot(betas, self.directions[..., : betas.shape[1]], axes=(1, 2))
 
 
 def shape_space(vertices: FloatArray, faces: IntArray, mirror: IntArray, components: int) -> ShapeSpace:
@@ -149,20 +150,50 @@ def shape_space(vertices: FloatArray, faces: IntArray, mirror: IntArray, compone
     components
         Number B.
     """
-    mean = vertices.mean(axis=0)
+    mean = vertices.mean(axis=0, dtype=np.float64)
     flat = (vertices - mean).reshape(len(vertices), -1)
     values, vectors = np.linalg.eigh(flat @ flat.T)
     order = np.argsort(-values)[:components]
     scores = vectors[:, order] * np.sqrt(len(flat))
-    directions = flat.T @ scores / len(flat)
-    turn = _named_axes(scores, values[order], stature(vertices), volume(vertices, faces))
-    directions = (directions @ turn).reshape(*mean.shape, components)
-    left = vertices.mean(axis=0)[:, 0] > 0
-    for axis in range(2, components):
-        part = directions[left, :, axis].ravel()
-        directions[..., axis] *= np.sign(part[np.argmax(np.abs(part))])
-    directions = np.moveaxis(symmetric(np.moveaxis(directions, -1, 0), mirror), 0, -1)
-    return ShapeSpace(mean, directions, float(values[order].sum() / values.sum()))
+    scores = scores @ _named_axes(scores, values[order], stature(vertices), volume(vertices, faces))
+    directions = regressed(flat, scores, mirror)
+    signs = _signs(directions, mean[:, 0] > 0)
+    signs[:2] = 1.0
+    return ShapeSpace(mean, directions * signs, float(values[order].sum() / values.sum()))
+
+
+def extended(space: ShapeSpace, vertices: FloatArray, mirror: IntArray, components: int) -> ShapeSpace:
+    """Append principal components of what a space leaves of other bodies.
+
+    Parameters
+    ----------
+    space
+        The first components; they stay as they are.
+    vertices
+        (N, V, 3) T-posed, mirror symmetric bodies of everyone whom the space shall hold.
+    mirror
+        Of the mesh.
+    components
+        How many are appended. One unit is the root mean square over these bodies, measured from the space's mean.
+    """
+    left = (vertices - space.shapes(space.betas(vertices))).reshape(len(vertices), -1)
+    values, vectors = np.linalg.eigh(left @ left.T)
+    order = np.argsort(-values)[:components]
+    directions = regressed(left, vectors[:, order] * np.sqrt(len(left)), mirror)
+    directions *= _signs(directions, space.mean[:, 0] > 0)
+    return ShapeSpace(space.mean, np.concatenate([space.directions, directions], axis=2), space.kept)
+
+
+def regressed(flat: FloatArray, scores: FloatArray, mirror: IntArray) -> FloatArray:
+    """Regression of (N, 3 V) offsets on whitened (N, B) scores: (V, 3, B), made exactly symmetric."""
+    directions = (flat.T @ scores / len(flat)).reshape(-1, 3, scores.shape[1])
+    return np.moveaxis(symmetric(np.moveaxis(directions, -1, 0), mirror), 0, -1)
+
+
+def _signs(directions: FloatArray, left: BoolArray) -> FloatArray:
+    """(B,) that turn each direction so that its largest coordinate on the body's left side is positive."""
+    parts = directions[left].reshape(-1, directions.shape[2])
+    return np.sign(parts[np.argmax(np.abs(parts), axis=0), np.arange(parts.shape[1])])
 
 
 def _named_axes(scores: FloatArray, variances: FloatArray, heights: FloatArray, volumes: FloatArray) -> FloatArray:
@@ -183,17 +214,14 @@ def stature(vertices: FloatArray) -> FloatArray:
     return np.ptp(vertices[..., 1], axis=-1)
 
 
-def volume(vertices: FloatArray, faces: IntArray) -> FloatArray:
-    """Volume inside closed surfaces, cubic metres; (..., V, 3) to (...), by the divergence theorem."""
-    a, b, c = (vertices[..., faces[:, corner], :] for corner in range(3))
-    return np.sum(a * np.cross(b, c), axis=(-2, -1)) / 6.0
+def joint_regressor(
+    vertices: FloatArray, joints: FloatArray, mirror: IntArray, among: IntArray, *, ridge: float, most: int = 500
+) -> FloatArray:
+    """Rows that give the joints from vertices near them, mirror symmetric.
 
-
-def joint_regressor(vertices: FloatArray, joints: FloatArray, mirror: IntArray, candidates: int = 700) -> FloatArray:
-    """Rows that give the joints as convex combinations of vertices near them, mirror symmetric.
-
-    Non-negative least squares (Lawson and Hanson 1974) per joint, over every second of the nearest vertices; that
-    the weights sum to one is a heavily weighted equation.
+    Non-negative least squares (Lawson and Hanson 1974) per joint gives a convex combination. The source's joints move
+    in its surface in ways that no convex combination follows (a knee by 9 mm on average), so a ridge regression of
+    what is left is added; its weights sum to zero.
 
     Parameters
     ----------
@@ -201,29 +229,39 @@ def joint_regressor(vertices: FloatArray, joints: FloatArray, mirror: IntArray, 
         (N, V, 3) and (N, J, 3) T-posed.
     mirror
         (V,) of the mesh.
-    candidates
-        Number of vertices that may take part in one joint.
+    among
+        Vertices that may take part.
+    ridge
+        Penalty of the second step; infinite leaves it out.
+    most
+        Number of vertices, the nearest ones, that may take part in one joint.
 
     Returns
     -------
-    (J, V) non-negative, rows sum to one.
+    (J, V) rows sum to one.
     """
-    from scipy.optimize import nnls
-
-    mean = vertices.mean(axis=0)
-    regressor = np.zeros((len(SMPL_JOINTS), len(mean)))
+    mean = vertices.mean(axis=0, dtype=np.float64)[among]
+    regressor = np.zeros((len(SMPL_JOINTS), vertices.shape[1]))
     for joint, other in enumerate(SMPL_MIRROR):
         if other < joint:
             continue
         distance = np.linalg.norm(mean - joints[:, joint].mean(axis=0), axis=1)
-        near = np.argsort(distance, kind="stable")[: 2 * candidates : 2]
-        equations = vertices[:, near].transpose(0, 2, 1).reshape(-1, len(near))
-        heavy = 0.5 * np.sqrt(len(equations))
-        weights, _ = nnls(
-            np.vstack([equations, np.full(len(near), heavy)]),
-            np.append(joints[:, joint].ravel(), heavy),
-            maxiter=50 * len(near),
-        )
-        regressor[joint, near] = weights / weights.sum()
+        near = among[np.argsort(distance, kind="stable")[:most]]
+        equations = vertices[:, near].transpose(0, 2, 1).reshape(-1, len(near)).astype(np.float64)
+        regressor[joint, near] = _joint_row(equations, joints[:, joint].ravel(), ridge)
         regressor[other] = regressor[joint, mirror]
     return 0.5 * (regressor + regressor[SMPL_MIRROR][:, mirror])
+
+
+def _joint_row(equations: FloatArray, wanted: FloatArray, ridge: float) -> FloatArray:
+    from scipy.optimize import nnls
+
+    heavy = 0.5 * np.sqrt(len(equations))
+    ones = np.ones((1, equations.shape[1]))
+    row = nnls(np.vstack([equations, heavy * ones]), np.append(wanted, heavy), maxiter=50 * ones.size)[0]
+    row /= row.sum()
+    if np.isinf(ridge):
+        return row
+    level = equations - equations.mean(axis=1, keepdims=True)
+    more = np.linalg.solve(level.T @ level + ridge * np.eye(ones.size), level.T @ (wanted - equations @ row))
+    return row + more - more.mean()

@@ -1,14 +1,20 @@
-"""Anny as the source of the free body: its skin, its skinning and a sampled adult population, as arrays.
+"""Anny as the source of the free body: its skin, its skinning and sampled people, as arrays.
 
 Anny (Brégier et al. 2025, https://github.com/naver/anny) animates MakeHuman's CC0 shapes. Everything here is turned
 from its frame (z up, facing -y) to ours (y up, facing +z). Needs the ``anny`` extra; nothing else imports this.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from meshgait_data.body.free_fingers import relaxed
+from meshgait_data.body.free_mesh import Topology
+from meshgait_data.body.free_population import Kind, Traits, draw, solve
+from meshgait_data.body.free_shape import stature
+from meshgait_data.body.measure_sections import volume
 from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.errors import EnvironmentLacks, MissingExtra
 from meshgait_data.types import FloatArray, IntArray
@@ -43,6 +49,8 @@ _BODY_CHANGES = (
 )  # fmt: skip
 _LATERAL = ("hip-trans-out", "torso-trans-out", "neck-trans-out")
 """Changes that shift the body sideways: a symmetric shape space cannot hold them."""
+_BATCH = 50
+"""Bodies that the source makes at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +61,8 @@ class People:
     """(N, V, 3) float32."""
     joints: FloatArray
     """(N, 24, 3) centres of SMPL's joints."""
+    traits: Traits
+    """What they were made of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +131,8 @@ class Anny:
         self._torch = torch
         self._model = anny.Anny(skinning_method="lbs", phenotypes="all", local_changes="default").to(torch.float32)
         self.bones: tuple[str, ...] = tuple(self._model.bone_labels)
+        self.bone_weights = _dense_weights(self._model, len(self.bones))
+        """(vertices of the template, bones); rows sum to one."""
         labels = self._model.local_change_labels
         # One number for both sides of the body, so that what is sampled is symmetric.
         self._changes: dict[str, list[str]] = {}
@@ -131,16 +143,11 @@ class Anny:
     def skin(self) -> Skin:
         """The template."""
         model = self._model
-        count = len(model.template_vertices)
-        weights = np.zeros((count, len(self.bones)))
-        for bones, values in zip(model.vertex_bone_indices.numpy().T, model.vertex_bone_weights.numpy().T, strict=True):
-            np.add.at(weights, (np.arange(count), bones), values)
-        weights /= weights.sum(axis=1, keepdims=True)
         vertices = model.template_vertices.numpy().astype(np.float64) @ TO_OURS.T
-        return Skin(vertices, model.get_triangular_faces().numpy(), weights, self.bones)
+        return Skin(vertices, model.get_triangular_faces().numpy(), self.bone_weights, self.bones)
 
     def people(
-        self, rng: np.random.Generator, count: int, vertices: IntArray, *, varied: float = 0.0, children: bool = False
+        self, rng: np.random.Generator, count: int, mesh: Topology, kind: Kind = "plain", *, varied: float = 0.0
     ) -> People:
         """Sample bodies.
 
@@ -150,58 +157,59 @@ class Anny:
             Source of chance.
         count
             Number of bodies N.
-        vertices
-            (V,) indices of the template's vertices to keep.
+        mesh
+            The vertices to keep, and the triangles that body volume is measured with.
+        kind
+            Who; see :func:`draw`.
         varied
             Standard deviation of the local changes (limb lengths, girths), which range over [-1, 1].
-        children
-            Take Anny's ages 0.25 to 0.6, children and adolescents of about 1.4 m, instead of adults.
         """
+
+        def measure(traits: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+            parts = [(stature(p), volume(p, mesh.faces)) for p, _ in self._rests(traits, mesh.source)]
+            return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+        traits, wanted = draw(rng, count, kind)
+        if varied > 0:
+            traits |= {name: np.clip(rng.normal(0, varied, count), -1, 1) for name in self._changes}
+        return self.bodies(solve(traits, wanted, measure), mesh.source)
+
+    def bodies(self, traits: Traits, vertices: IntArray) -> People:
+        """Bodies of given numbers, fingers closed; the (V,) vertices of the template that are asked for."""
+        weights = self.bone_weights[vertices]
+        parts = [(relaxed(p, heads, self.bones, weights), heads) for p, heads in self._rests(traits, vertices)]
         centres = joint_centres(self.bones)
-        all_vertices, all_joints = [], []
-        for start in range(0, count, 50):
-            size = min(50, count - start)
-            with self._torch.no_grad():
-                rest = self._model(
-                    pose_parameters=None,
-                    phenotype_kwargs=self._tensors(_phenotypes(rng, size, children)),
-                    local_changes_kwargs=self._tensors(self._local_changes(rng, size, varied)),
-                )
+        return People(
+            np.concatenate([points for points, _ in parts]),
+            np.concatenate([centres @ heads for _, heads in parts]),
+            traits,
+        )
+
+    def _rests(self, traits: Mapping[str, FloatArray], vertices: IntArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Vertices (n, V, 3) float32 and bone heads (n, bones, 3) of the source's rest pose, a batch at a time."""
+        torch, model = self._torch, self._model
+        changes = {label: traits[name] for name in self._changes if name in traits for label in self._changes[name]}
+        phenotypes = {name: traits[name] for name in model.phenotype_labels}
+        for start in range(0, len(traits["age"]), _BATCH):
+            part = slice(start, start + _BATCH)
+            given = [
+                {name: torch.tensor(value[part], dtype=torch.float32) for name, value in group.items()}
+                for group in (phenotypes, changes)
+            ]
+            with torch.no_grad():
+                shape = model.get_phenotype_blendshape_coefficients(**given[0], local_changes=given[1])
+                rest = model.get_rest_model(shape)
             points = rest["rest_vertices"].numpy()[:, vertices] @ TO_OURS.T
-            heads = rest["rest_bone_poses"][:, :, :3, 3].numpy() @ TO_OURS.T
-            all_vertices.append(points.astype(np.float32))
-            all_joints.append(centres @ heads)
-        return People(np.concatenate(all_vertices), np.concatenate(all_joints))
-
-    def _local_changes(self, rng: np.random.Generator, size: int, varied: float) -> dict[str, FloatArray]:
-        if varied == 0:
-            return {}
-        drawn = {name: np.clip(rng.normal(0, varied, size), -1, 1) for name in self._changes}
-        return {label: drawn[name] for name, labels in self._changes.items() for label in labels}
-
-    def _tensors(self, values: dict[str, FloatArray]) -> Any:
-        if not values:
-            return None
-        return {name: self._torch.tensor(value, dtype=self._torch.float32) for name, value in values.items()}
+            yield points.astype(np.float32), rest["rest_bone_poses"][:, :, :3, 3].numpy() @ TO_OURS.T
 
 
 def _excluded(label: str) -> bool:
     return label in _LATERAL or any(word in label for word in ("pregnant", "finger", "head", "nose", "mouth"))
 
 
-def _phenotypes(rng: np.random.Generator, size: int, children: bool) -> dict[str, FloatArray]:
-    """Anny's phenotypes, all in [0, 1]; ``height`` is calibrated so that adults are 1.69 +- 0.12 m, both sexes."""
-
-    def around(mean: float | FloatArray, sd: float) -> FloatArray:
-        return np.clip(rng.normal(mean, sd, size), 0, 1)
-
-    gender = np.where(rng.random(size) < 0.5, 0.08, 0.92)
-    values = {"gender": around(gender, 0.12)}
-    values["age"] = rng.uniform(0.25, 0.6, size) if children else rng.uniform(0.55, 1.0, size)
-    for name in ("muscle", "weight", "proportions"):
-        values[name] = around(0.5, 0.2)
-    values["height"] = around(0.4, 0.1) if children else around(0.38, 0.08)
-    for name in ("cupsize", "firmness"):
-        values[name] = around(0.5, 0.15)
-    values["african"], values["asian"], values["caucasian"] = rng.dirichlet([1, 1, 1], size).T
-    return values
+def _dense_weights(model: Any, bones: int) -> FloatArray:
+    count = len(model.template_vertices)
+    weights = np.zeros((count, bones))
+    for chosen, values in zip(model.vertex_bone_indices.numpy().T, model.vertex_bone_weights.numpy().T, strict=True):
+        np.add.at(weights, (np.arange(count), chosen), values)
+    return weights / weights.sum(axis=1, keepdims=True)

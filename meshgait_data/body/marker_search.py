@@ -21,6 +21,8 @@ _SWAP_STEPS = 30
 _CANDIDATES = 6
 _FIRST_ROUNDS = 5
 """Rounds that look two rings of neighbours away; later ones look one ring away."""
+_BLOCK = 512
+"""Candidates that are judged at a time, for memory."""
 _LEAST_GAIN = 2e-4
 """Share of the cost that a swap must win, so that rounding errors never do."""
 
@@ -32,7 +34,7 @@ class Problem:
     points: FloatArray
     """(V, r) float32 vertices in trajectory space."""
     importance: FloatArray
-    """(V,) float32 weights of the squared errors; they sum to one and are symmetric."""
+    """(V,) float32 weights of the errors; they sum to one and are symmetric."""
     mirror: IntArray
     """(V,) vertex on the other side."""
     midline: int
@@ -45,6 +47,12 @@ class Problem:
         """(H,) representatives: errors of the other half are the same by symmetry."""
         ids = np.arange(len(self.mirror))
         return ids[ids <= self.mirror]
+
+    @property
+    def weights(self) -> FloatArray:
+        """(H,) importance of representatives, those of pairs for both."""
+        half = self.half
+        return self.importance[half] * np.where(self.mirror[half] == half, np.float32(1), np.float32(2))
 
     def orbit(self, vertex: int) -> list[int]:
         """The vertex and its mirror image, or the vertex alone on the mid-line."""
@@ -71,10 +79,7 @@ def marker_mirror(ids: list[int], mirror: IntArray) -> IntArray:
 
 
 def greedy_hull(problem: Problem, count: int, progress: Progress) -> list[int]:
-    """Choose ``count`` vertices, each time the pair that the hull of those before explains worst.
-
-    The distance to a hull is a convex function, so where all vertices count the same the choice is an extreme point
-    of the whole: markers sit on bumps and ends, between which everything else lies.
+    """Choose ``count`` vertices, each time the pair that brings the hull of those before nearest to all vertices.
 
     Raises
     ------
@@ -82,20 +87,46 @@ def greedy_hull(problem: Problem, count: int, progress: Progress) -> list[int]:
         Where spacing and mid-line leave no vertex to choose.
     """
     points = problem.points[problem.half]
-    chosen = _worst(problem, _squared(points, points.mean(axis=0)), [], count)
+    chosen = _most(problem, _squared(points, points.mean(axis=0)), [], count)
     coefficients = None
     while len(chosen) < count:
         markers = problem.points[chosen]
         if coefficients is not None:
             coefficients = np.pad(coefficients, ((0, 0), (0, len(chosen) - coefficients.shape[1])))
         coefficients = convex_coefficients(points, markers, iterations=_GREEDY_STEPS, start=coefficients)
-        chosen += _worst(problem, _squared(points, coefficients @ markers), chosen, count)
+        chosen += _most(problem, gains(problem, coefficients @ markers), chosen, count)
         progress("choosing markers", len(chosen) / count)
     return chosen
 
 
-def _worst(problem: Problem, loss: FloatArray, chosen: list[int], count: int) -> list[int]:
-    """The pair with the largest loss (H,), weighted, among those that may be chosen."""
+def gains(problem: Problem, rebuilt: FloatArray) -> FloatArray:
+    """(H,) by how much the weighted error falls at least if a representative and its mirror image become markers.
+
+    Each vertex may move from where it is rebuilt along the line to the new marker.
+    """
+    half, points = problem.half, problem.points[problem.half]
+    rest = points - rebuilt
+    loss = np.sum(rest**2, axis=1)[:, None]
+    gain = np.zeros(len(half))
+    for start in range(0, len(half), _BLOCK):
+        block = half[start : start + _BLOCK]
+        best = np.zeros((len(half), len(block)), points.dtype)
+        for candidates in (problem.points[block], problem.points[problem.mirror[block]]):
+            best = np.maximum(best, _line_gains(rest, rebuilt, candidates))
+        gain[start : start + _BLOCK] = problem.weights @ (np.sqrt(loss) - np.sqrt(np.maximum(loss - best, 0.0)))
+    return gain
+
+
+def _line_gains(rest: FloatArray, rebuilt: FloatArray, candidates: FloatArray) -> FloatArray:
+    """(H, C) by how much the squared distance of each of H points falls on the way to each of C candidates."""
+    along = np.maximum(rest @ candidates.T - np.sum(rest * rebuilt, axis=1)[:, None], 0.0)
+    squared = np.sum(rebuilt**2, axis=1)[:, None] + np.sum(candidates**2, axis=1) - 2.0 * rebuilt @ candidates.T
+    share = np.minimum(along / np.maximum(squared, 1e-12), 1.0)
+    return share * (2.0 * along - share * squared)
+
+
+def _most(problem: Problem, gain: FloatArray, chosen: list[int], count: int) -> list[int]:
+    """The pair with the largest gain (H,) among those that may be chosen."""
     half = problem.half
     middle = problem.mirror[half] == half
     mids = sum(len(problem.orbit(vertex)) == 1 for vertex in chosen)
@@ -107,7 +138,8 @@ def _worst(problem: Problem, loss: FloatArray, chosen: list[int], count: int) ->
             f"no vertex is left for marker {len(chosen) + 1} of {count}",
             hint="choose fewer markers, a smaller spacing, or more on the mid-line",
         )
-    return problem.orbit(int(half[np.argmax(np.where(barred, -1.0, loss * problem.importance[half]))]))
+    # A pair takes the places of two markers.
+    return problem.orbit(int(half[np.argmax(np.where(barred, -1.0, gain * np.where(middle, 2.0, 1.0)))]))
 
 
 class SwapSearch:
@@ -128,15 +160,14 @@ class SwapSearch:
 
     def __init__(self, problem: Problem, ids: list[int], faces: IntArray) -> None:
         self.problem, self.ids = problem, list(ids)
-        self._points, self._weights = problem.points[problem.half], 2.0 * problem.importance[problem.half]
-        self._weights[problem.mirror[problem.half] == problem.half] *= 0.5
+        self._points, self._weights = problem.points[problem.half], problem.weights
         self._neighbours = neighbours(faces, len(problem.points))
         self._refresh(None)
 
     @property
     def cost(self) -> float:
-        """Weighted mean of squared distances, square metres."""
-        return float(self._weights @ self._loss)
+        """Weighted mean over vertices of the root mean square distance over meshes, metres."""
+        return float(self._weights @ np.sqrt(self._loss))
 
     def run(self, rounds: int, rng: np.random.Generator, progress: Progress) -> list[int]:
         """Go over all markers ``rounds`` times, or until none moves; give the improved ids."""
@@ -178,7 +209,7 @@ class SwapSearch:
             self._points[rows], markers, iterations=_SWAP_STEPS, start=self._coefficients[rows]
         )
         loss = _squared(self._points[rows], coefficients @ markers)
-        if self._weights[rows] @ (self._loss[rows] - loss) < _LEAST_GAIN * self.cost:
+        if self._weights[rows] @ (np.sqrt(self._loss[rows]) - np.sqrt(loss)) < _LEAST_GAIN * self.cost:
             return False
         self.ids, self._coefficients[rows], self._loss[rows] = ids, coefficients, loss
         return True

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from meshgait_data.body.marker_names import marker_names
 from meshgait_data.body.marker_search import Problem, Progress, SwapSearch, greedy_hull, marker_mirror
 from meshgait_data.body.marker_solvers import affine_coefficients, convex_coefficients, sparsest
-from meshgait_data.body.model import Body, forward
+from meshgait_data.body.model import Body
 from meshgait_data.errors import InvalidData, UsageError
-from meshgait_data.types import BodyParams, FloatArray, IntArray, MarkerSet
+from meshgait_data.types import FloatArray, IntArray, MarkerSet
 
 FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
 """Mirror image of a point: the body is symmetric about x = 0."""
@@ -37,9 +38,9 @@ class MarkerSettings:
     """Least distance of two markers: crowds would explain wrinkles, not the body."""
     rounds: int = 12
     """Rounds of swaps with neighbouring vertices after the greedy choice."""
-    area: float = 0.35
-    """0: every vertex counts the same, so that the dense meshes of face and fingers draw markers; 1: every piece of
-    skin counts by its area."""
+    area: float = 0.9
+    """Share of the area in what a vertex counts. 0: all vertices count the same, so that the dense meshes of face and
+    fingers draw markers; 1: every piece of skin counts by its area."""
     nonzeros: int = 12
     """Most convex coefficients of a vertex."""
     noise_mm: float = 6.0
@@ -132,6 +133,7 @@ def learn_markers(
         mirror=marker_mirror(ids, problem.mirror),
         convex=convex,
         signed=signed,
+        names=marker_names(body, np.array(ids)),
         provenance={"body": body.name, "settings": asdict(chosen), "train_meshes": len(meshes)},
     )
 
@@ -144,35 +146,11 @@ def vertex_areas(vertices: FloatArray, faces: IntArray) -> FloatArray:
     return np.bincount(faces.ravel(), thirds, minlength=len(vertices)).astype(np.float64)
 
 
-def random_meshes(body: Body, body_pose: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Meshes to learn or test markers on: given poses, each on a body of random shape.
-
-    Parameters
-    ----------
-    body
-        The body.
-    body_pose
-        (N, 69) poses without the root, which stays upright at the origin.
-    rng
-        Draws the shapes from a standard normal distribution.
-
-    Returns
-    -------
-    (N, V, 3) float32 metres.
-    """
-    still = np.zeros((1, 3), np.float32)
-    meshes = np.zeros((len(body_pose), body.num_vertices, 3), np.float32)
-    for index, pose in enumerate(body_pose):
-        betas = rng.normal(size=body.num_betas)
-        meshes[index] = forward(body, BodyParams(betas, still, pose[None], still)).vertices[0]
-    return meshes
-
-
 def _problem(body: Body, meshes: FloatArray, settings: MarkerSettings) -> Problem:
     mirror = np.arange(body.num_vertices) if body.mirror is None else body.mirror
     areas = vertex_areas(body.v_template, body.faces)
     areas = 0.5 * (areas + areas[mirror])
-    importance = (np.maximum(areas / areas.mean(), 1e-3)) ** settings.area
+    importance = 1.0 - settings.area + settings.area * areas / areas.mean()
     # Mid-line markers come one at a time, the others in pairs, so the parities of their numbers agree.
     midline = max(settings.midline - (settings.count - settings.midline) % 2, settings.count % 2)
     return Problem(

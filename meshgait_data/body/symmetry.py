@@ -25,7 +25,7 @@ def find_mirror(vertices: FloatArray, faces: IntArray) -> IntArray | None:
     vertices
         (V, 3) rest pose, x from right to left of the body.
     faces
-        (F, 3) triangles of a connected, closed, consistently oriented mesh.
+        (F, 3) triangles of a consistently oriented mesh, in one or several parts.
 
     Returns
     -------
@@ -36,13 +36,30 @@ def find_mirror(vertices: FloatArray, faces: IntArray) -> IntArray | None:
     nearest = cKDTree(vertices).query(vertices * np.array([-1.0, 1.0, 1.0]))[1]
     across = _across_edges(faces)
     corners = {frozenset(face) for face in faces.tolist()}
-    spread = np.unique(np.linspace(0, len(faces) - 1, min(_SEEDS, len(faces))).astype(int))
-    for face in faces[spread].tolist():
-        image = nearest[face].tolist()
+    mirror = np.full(len(vertices), -1)
+    # One walk for each connected part: SMPL-X's eyes, for instance, do not hang together with the skin.
+    while (left := faces[(mirror[faces] < 0).any(axis=1)]).size:
+        walked = _first_walk(across, left, nearest[left], corners, mirror)
+        if walked is None:
+            return None
+        mirror = walked
+    return None if (mirror < 0).any() else mirror
+
+
+def _first_walk(
+    across: dict[tuple[int, int], int],
+    faces: IntArray,
+    images: IntArray,
+    corners: set[frozenset[int]],
+    mirror: IntArray,
+) -> IntArray | None:
+    """Carry on from the first of some triangles whose image is a triangle too, and whose walk does not fail."""
+    for row in np.unique(np.linspace(0, len(faces) - 1, min(_SEEDS, len(faces))).astype(int)):
+        face, image = faces[row].tolist(), images[row].tolist()
         if frozenset(image) in corners:
-            found = _walk(across, cast(Corners, tuple(face)), cast(Corners, tuple(image)), len(vertices))
-            if found is not None:
-                return found
+            walked = _walk(across, cast(Corners, tuple(face)), cast(Corners, tuple(image)), mirror.copy())
+            if walked is not None:
+                return walked
     return None
 
 
@@ -51,9 +68,8 @@ def _across_edges(faces: IntArray) -> dict[tuple[int, int], int]:
     return {(face[i], face[i - 2]): face[i - 1] for face in faces.tolist() for i in range(3)}
 
 
-def _walk(across: dict[tuple[int, int], int], seed: Corners, image: Corners, count: int) -> IntArray | None:
-    """Carry the correspondence of one triangle over the mesh; None where it contradicts itself or ends early."""
-    mirror = np.full(count, -1)
+def _walk(across: dict[tuple[int, int], int], seed: Corners, image: Corners, mirror: IntArray) -> IntArray | None:
+    """Carry the correspondence of one triangle over its part of the mesh; None where it contradicts itself."""
     queue = deque([(seed, image)])
     seen = set()
     while queue:
@@ -71,4 +87,4 @@ def _walk(across: dict[tuple[int, int], int], seed: Corners, image: Corners, cou
             if third is not None and opposite is not None and (a, b) not in seen:
                 seen.add((a, b))
                 queue.append(((b, a, third), (other[i - 2], other[i], opposite)))
-    return None if (mirror < 0).any() else mirror
+    return mirror

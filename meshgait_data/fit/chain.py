@@ -38,8 +38,15 @@ class Chain:
     """(J, 3, B) metres per standard deviation."""
 
     @classmethod
-    def of(cls, body: Body, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float64) -> "Chain":
-        """Take a body's joints; J_regressor is applied once and for all."""
+    def of(
+        cls,
+        body: Body,
+        *,
+        num_betas: int | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> "Chain":
+        """Take a body's joints and its first shape components; J_regressor is applied once and for all."""
         parents = tuple(int(parent) for parent in body.parents)
         depth = [0] * len(parents)
         for joint, parent in enumerate(parents):
@@ -49,7 +56,9 @@ class Chain:
             joints = [joint for joint in range(len(parents)) if depth[joint] == level]
             pair = (joints, [parents[joint] for joint in joints])
             levels.append(tuple(torch.tensor(ids, device=device) for ids in pair))
-        template, shapedirs = (torch.as_tensor(a, dtype=dtype, device=device) for a in rest_joints(body))
+        rest, directions = rest_joints(body)
+        template = torch.as_tensor(rest, dtype=dtype, device=device)
+        shapedirs = torch.as_tensor(directions[..., :num_betas].copy(), dtype=dtype, device=device)
         return cls(parents, tuple((a, b) for a, b in levels), template, shapedirs)
 
     def ancestors(self, joint: int) -> list[int]:

@@ -32,7 +32,7 @@ def make_problem(
     device
         Where the tensors live.
     """
-    chain = Chain.of(body, device=device)
+    chain = Chain.of(body, num_betas=settings.num_betas, device=device)
     offsets = torch.as_tensor(mapped.offsets, device=device)
     points = Points.of(chain, list(mapped.joints), offsets)
     targets = torch.as_tensor(mapped.targets, device=device)

@@ -48,6 +48,8 @@ narrow where they cannot (twist about a bone, feet, hands, collars), so that wha
 class FitSettings:
     """Weights and stopping rules of :func:`meshgait_data.fit.fit_joints`."""
 
+    num_betas: int = 10
+    """Shape components to estimate, the first of the body's; all where it has fewer."""
     sigma_m: float = 0.01
     """Metres: standard deviation of an observed joint, the unit of all other weights."""
     huber_m: float = 0.03
@@ -86,8 +88,8 @@ class FitSettings:
     prior: tuple[JointPrior, ...] = field(default=POSE_PRIOR)
 
     def __post_init__(self) -> None:
-        positive = ("sigma_m", "huber_m", "map_error_m", "own_error_m", "limit_sd_deg", "max_iterations", "min_frames")
-        for name in positive:
+        lengths = ("sigma_m", "huber_m", "map_error_m", "own_error_m")
+        for name in (*lengths, "limit_sd_deg", "max_iterations", "min_frames", "num_betas"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be positive")
         if self.cutoff_hz < 0:

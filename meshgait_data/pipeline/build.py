@@ -108,7 +108,7 @@ def _announcing(announce: Callable[[str], None]) -> Progress:
 
     def progress(step: str, share: float) -> None:
         if not told:
-            announce("    no virtual markers ship for this body: learning them from the fits (about a minute)")
+            announce("    no virtual markers ship for this body: learning them (about a minute)")
             told.append(step)
 
     return progress

@@ -19,6 +19,7 @@ from meshgait_data.fit import FitSettings, fit_joints
 from meshgait_data.fits import fit_path, read_fit, write_fit
 from meshgait_data.index import Index, read_index
 from meshgait_data.manifest import JointMap, Manifest, load_joint_map
+from meshgait_data.pipeline.fit_masks import masks_sha256, refine_fit
 from meshgait_data.pipeline.runner import Existing, Report, Skipped, record_failures, run_jobs, selected
 from meshgait_data.sources import observe
 from meshgait_data.strict import to_plain
@@ -39,6 +40,10 @@ class FitStageSettings:
     """What to do with fits that are there."""
     jobs: int = 1
     progress: bool = True
+    num_betas: int | None = None
+    """Shape components to estimate; those of ``fit`` by default."""
+    masks: Path | None = None
+    """Folder with masks that the fits are refined to, see ``fit_masks``; none by default."""
     fit: FitSettings = field(default_factory=FitSettings)
 
 
@@ -91,6 +96,8 @@ class FitTask:
     settings: FitSettings
     recipe: Mapping[str, str]
     """Hashes of everything that the fit depends on; they go into its provenance."""
+    masks: Path | None = None
+    """Folder with masks."""
 
     @property
     def path(self) -> Path:
@@ -142,20 +149,34 @@ def _tasks(
     work: Path, index: Index, captures: tuple[CaptureKey, ...], settings: FitStageSettings
 ) -> tuple[FitTask, ...]:
     joint_map = load_joint_map(index.manifest.source.joint_map)
+    # Loaded here too, so that a missing body fails once and not in every job.
+    body = load_body(settings.body)
+    fit = _fit_settings(settings, body)
     parts = {
-        "settings_sha256": (to_plain(settings.fit), to_plain(index.manifest.source)),
+        "settings_sha256": (to_plain(fit), to_plain(index.manifest.source)),
         "joint_map_sha256": to_plain(joint_map),
     }
     recipe = {name: hashlib.sha256(json.dumps(part).encode()).hexdigest() for name, part in parts.items()}
-    # Loaded here too, so that a missing body fails once and not in every job.
-    recipe["body_sha256"] = load_body(settings.body).sha256
+    recipe["body_sha256"] = body.sha256
     same = (index.root, index.manifest)
-    return tuple(
-        FitTask(
-            work, *same, key, settings.body, joint_map, settings.fit, {**recipe, "source_sha256": index.row(key).sha256}
+    masks = settings.masks
+
+    def own(key: CaptureKey) -> dict[str, str]:
+        hashed = masks_sha256(masks, key) if masks else ""
+        return {**recipe, "source_sha256": index.row(key).sha256, "masks_sha256": hashed}
+
+    return tuple(FitTask(work, *same, key, settings.body, joint_map, fit, own(key), masks) for key in captures)
+
+
+def _fit_settings(settings: FitStageSettings, body: Body) -> FitSettings:
+    """The settings with the number of shape components that this body gets; raises UsageError where it lacks them."""
+    asked = settings.num_betas
+    if asked is not None and not 1 <= asked <= body.num_betas:
+        raise UsageError(
+            f"{asked} shape components were asked for, but body {body.name!r} has {body.num_betas}",
+            hint=f"choose 1 to {body.num_betas}",
         )
-        for key in captures
-    )
+    return replace(settings.fit, num_betas=min(asked or settings.fit.num_betas, body.num_betas))
 
 
 def fit_work(work: Path, settings: FitStageSettings | None = None) -> FitReport:
@@ -196,6 +217,10 @@ def fit_capture(task: FitTask, needed: bool) -> FitSummary | Skipped:
     body = _body(task.body, task.recipe["body_sha256"])
     with _one_thread():
         fit = fit_joints(body, observations, task.joint_map, task.settings)
+        if task.masks is not None:
+            fit = refine_fit(
+                body, fit, observations, joint_map=task.joint_map, settings=task.settings, folder=task.masks
+            )
     fit = replace(fit, provenance={**fit.provenance, **task.recipe, "meshgait": __version__})
     write_fit(task.path, fit)
     return summarise(fit)
@@ -219,7 +244,8 @@ def _is_fresh(task: FitTask) -> bool:
         made_by = read_fit(task.path).provenance
     except InvalidData:
         return False
-    return all(made_by.get(name) == value for name, value in task.recipe.items())
+    # Fits without masks need not say so.
+    return all(made_by.get(name, "") == value for name, value in task.recipe.items())
 
 
 @lru_cache(maxsize=1)

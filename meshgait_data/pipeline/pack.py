@@ -16,11 +16,21 @@ import google_crc32c
 from meshgait_data.atomic import write_text
 from meshgait_data.body.files import load_body
 from meshgait_data.body.marker_files import save_markers
+from meshgait_data.conventions import SMPL_SET
 from meshgait_data.errors import EnvironmentLacks, ShardError, UsageError
 from meshgait_data.findings import from_jsonl, to_jsonl
 from meshgait_data.index import Index, IndexRow, read_index
 from meshgait_data.pipeline.markers import find_markers
-from meshgait_data.pipeline.pack_part import STAGE, Ingredients, PartPlan, pack_part, plan_part, reusable, versions
+from meshgait_data.pipeline.pack_part import (
+    STAGE,
+    Ingredients,
+    PartPlan,
+    pack_part,
+    plan_part,
+    reusable,
+    versions,
+)
+from meshgait_data.pipeline.render import find_joints
 from meshgait_data.pipeline.runner import Outcome, Report, record_failures, run_jobs, selected
 from meshgait_data.shards.card import card
 from meshgait_data.shards.checksums import AGAIN
@@ -54,6 +64,8 @@ class PackSettings:
     """Name or path of the body that the fits were made with."""
     markers: str | None = None
     """Name or path of the virtual markers; by default those that ship with the body."""
+    joint_set: str = SMPL_SET
+    """Name of the joint set of the labels."""
     part_captures: int = 16
     """Captures of a part: one job, one folder."""
     select: str = ""
@@ -103,7 +115,8 @@ def pack(work: Path, out: Path, settings: PackSettings | None = None) -> PackRep
     start = time.perf_counter()
     index, rows = _wanted(work, settings)
     body = load_body(settings.body)
-    shared = Ingredients(work, index.manifest, body, find_markers(work, body, settings.markers))
+    joints = find_joints(body, settings.joint_set)
+    shared = Ingredients(work, index.manifest, body, find_markers(work, body, settings.markers), joints)
     with _claimed(out):
         plans = _plan(out, rows, shared, settings.part_captures)
         reused = [plan for plan in plans if settings.existing == "refresh" and reusable(plan)]
@@ -261,4 +274,5 @@ def _info(parts: Sequence[Part], shared: Ingredients, markers_crc32c: int) -> Da
         (shared.markers.name, markers_crc32c),
         parts,
         versions(),
+        joints=None if shared.joints is None else (shared.joints.joint_set, shared.joints.names),
     )

@@ -5,10 +5,11 @@ import json
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshgait_data import __version__
 from meshgait_data.body.model import Body
+from meshgait_data.conventions import SMPL_SET
 from meshgait_data.errors import InvalidData, ShardError
 from meshgait_data.findings import Finding, Severity, to_jsonl
 from meshgait_data.fits import fit_path, read_fit
@@ -23,6 +24,9 @@ from meshgait_data.shards.schema import SCHEMA_VERSION
 from meshgait_data.shards.zarr import remove_part, write_part
 from meshgait_data.types import CaptureKey, MarkerSet, SequenceData
 
+if TYPE_CHECKING:
+    from meshgait_data.body.joints import JointRegressor
+
 STAGE = "pack"
 
 
@@ -34,6 +38,8 @@ class Ingredients:
     manifest: Manifest
     body: Body
     markers: MarkerSet
+    joints: "JointRegressor | None" = None
+    """The joint set of the labels; None: the body's own 24."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ def plan_part(folder: Path, rows: tuple[IndexRow, ...], shared: Ingredients) -> 
         "manifest": shared.manifest.sha256(),
         "body": shared.body.sha256,
         "markers": markers_sha256(shared.markers),
+        "joints": _joints(shared.joints),
         "sequences": [str(row.key) for row in rows],
         "fits": {str(key): _file_sha256(fit_path(shared.work, key)) for key in {row.capture for row in rows}},
     }
@@ -129,7 +136,8 @@ def _render_capture(key: CaptureKey, rows: tuple[IndexRow, ...], shared: Ingredi
     if fit.provenance.get("source_sha256", rows[0].sha256) != rows[0].sha256:
         hint = f"run 'mgdata fit-smpl {shared.work}' again"
         raise InvalidData("the fit is not of the files that the index lists", where=str(key), hint=hint)
-    sequences, failures = render_views(shared.body, shared.markers, fit, shared.manifest, [row.view for row in rows])
+    views = [row.view for row in rows]
+    sequences, failures = render_views(shared.body, shared.markers, fit, shared.manifest, views, joints=shared.joints)
     findings = tuple(finding for sequence in sequences for finding in drop_findings(sequence, fit))
     return _Rendered(tuple(sequences), findings, failed_views(failures))
 
@@ -145,7 +153,20 @@ def _provenance(plan: PartPlan, shared: Ingredients, findings: list[Finding]) ->
         "manifest_sha256": shared.manifest.sha256(),
         "body": {"name": shared.body.name, "sha256": shared.body.sha256},
         "markers": {"name": shared.markers.name, "sha256": markers_sha256(shared.markers)},
+        "joints": _joints(shared.joints),
         "findings": to_jsonl(findings).splitlines(),
+    }
+
+
+def _joints(joints: "JointRegressor | None") -> dict[str, str]:
+    """Name of the joint set and hash over what its joints follow from."""
+    if joints is None:
+        return {"name": SMPL_SET, "sha256": ""}
+    entries = joints.matrix.tocoo()
+    parts = entries.row.astype("<i8"), entries.col.astype("<i8"), entries.data.astype("<f8")
+    return {
+        "name": joints.joint_set,
+        "sha256": hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest(),
     }
 
 

@@ -1,72 +1,11 @@
-"""Pinhole cameras: a ring of virtual ones around a walk, and points through any of them."""
+"""Cameras of every kind: points through them and back, and what renderers and labels need of them."""
 
 import numpy as np
 
 from meshgait_data.conventions import WORLD_UP
 from meshgait_data.errors import InvalidData
-from meshgait_data.manifest import CameraRing
+from meshgait_data.render.lens import distort, undistort
 from meshgait_data.types import Camera, FloatArray
-
-MIN_WALK_M = 0.3
-"""Shortest way between first and last frame that still says where somebody walks to."""
-
-
-def ring_cameras(ring: CameraRing, pelvis: FloatArray, ground: float) -> list[Camera]:
-    """Cameras that stand still on a circle around the middle of a walk's path and look at that middle.
-
-    The azimuth is measured from the direction in which the walk leads on the whole (first to last frame), seen from
-    the middle: 0 stands in front of the walker, 90 at the walker's left, 180 behind.
-
-    Parameters
-    ----------
-    ring
-        Azimuths, distances and the lens.
-    pelvis
-        (F, 3) path of the pelvis in the world frame (y up), metres.
-    ground
-        Height of the lowest point of the walk in the world frame, metres.
-
-    Returns
-    -------
-    One camera for each azimuth, in the order of the ring, named after the view.
-
-    Raises
-    ------
-    InvalidData
-        Where the path has no direction: fewer than two frames, not finite, or less than 0.3 m from end to end.
-    """
-    forward = walking_direction(pelvis)
-    left = np.cross(WORLD_UP, forward)
-    # Middle of the extent and not the mean of the frames, so that a slow start does not pull the cameras along.
-    middle = sum(0.5 * (np.min(pelvis @ axis) + np.max(pelvis @ axis)) * axis for axis in (forward, left))
-    target = middle + (ground + ring.target_m) * WORLD_UP
-    width, height = ring.image_size
-    intrinsics = np.array(
-        [[ring.focal_px, 0.0, (width - 1) / 2], [0.0, ring.focal_px, (height - 1) / 2], [0.0, 0.0, 1.0]]
-    )
-    cameras = []
-    for name, azimuth in ring.azimuths_deg.items():
-        angle = np.deg2rad(azimuth)
-        outward = np.cos(angle) * forward + np.sin(angle) * left
-        position = middle + ring.distance_m * outward + (ground + ring.height_m) * WORLD_UP
-        rotation = look_at(position, target)
-        cameras.append(Camera(name, intrinsics, rotation, -rotation @ position, (width, height)))
-    return cameras
-
-
-def walking_direction(pelvis: FloatArray) -> FloatArray:
-    """Horizontal unit vector from the first to the last position of a path (F, 3); raises InvalidData without one."""
-    way = np.zeros(3)
-    if len(pelvis) >= 2:
-        way = np.asarray(pelvis[-1], dtype=np.float64) - pelvis[0]
-        way -= (way @ WORLD_UP) * WORLD_UP
-    length = float(np.linalg.norm(way))
-    if not np.all(np.isfinite(pelvis)) or length < MIN_WALK_M:
-        raise InvalidData(
-            f"no walking direction: {len(pelvis)} frames lead {length:.2f} m from start to end",
-            hint=f"cameras are placed relative to a walk of at least {MIN_WALK_M} m; leave this capture out",
-        )
-    return way / length
 
 
 def look_at(position: FloatArray, target: FloatArray) -> FloatArray:
@@ -83,24 +22,89 @@ def to_camera(camera: Camera, points: FloatArray) -> FloatArray:
 
 
 def project(camera: Camera, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Image positions and depths of world points.
+    """Image positions and depths of world points, for every kind of camera: the one place that knows how.
 
     Parameters
     ----------
     camera
-        Any pinhole camera without lens distortion.
+        Any model, with or without lens distortion.
     points
         (..., 3) metres, world frame.
 
     Returns
     -------
     pixels
-        (..., 2) x and y in pixels, pixel centres at integers; NaN for points that are not in front of the camera.
+        (..., 2) x and y in pixels, pixel centres at integers; NaN for points that have no image: those that are not
+        in front of the camera, and those so far off its axis that the lens would fold them back.
     depth
         (...) metres along the optical axis.
     """
     in_camera = to_camera(camera, points)
     depth = in_camera[..., 2]
-    homogeneous = in_camera @ camera.intrinsics.T
     safe = np.where(depth > 0, depth, np.nan)
-    return homogeneous[..., :2] / safe[..., None], depth
+    # What is behind an affine camera has no image either, although its position does not depend on depth.
+    rays = distort(in_camera[..., :2] / _divisor(camera, safe)[..., None], camera.distortion)
+    return rays @ camera.intrinsics[:2, :2].T + camera.intrinsics[:2, 2], depth
+
+
+def _divisor(camera: Camera, depth: FloatArray) -> FloatArray:
+    """What x and y of the camera frame are divided by at depths (...); NaN where the depth is."""
+    if camera.model == "perspective":
+        return depth
+    return (1.0 if camera.model == "orthographic" else camera.reference_m) + 0 * depth
+
+
+def unproject(camera: Camera, pixels: FloatArray, depth: FloatArray) -> FloatArray:
+    """World points (..., 3) whose images are ``pixels`` (..., 2) at ``depth`` (...): the inverse of :func:`project`.
+
+    Raises
+    ------
+    InvalidData
+        Where a pixel lies outside what a distorting lens can show.
+    """
+    depth = np.asarray(depth, dtype=np.float64)
+    rays = (np.asarray(pixels) - camera.intrinsics[:2, 2]) @ np.linalg.inv(camera.intrinsics[:2, :2]).T
+    across = undistort(rays, camera.distortion) * _divisor(camera, depth)[..., None]
+    in_camera = np.concatenate([across, depth[..., None]], axis=-1)
+    return np.asarray((in_camera - camera.translation) @ camera.rotation)
+
+
+def plain_scene(vertices: FloatArray, camera: Camera) -> tuple[FloatArray, Camera]:
+    """A mesh and a plain pinhole camera that show what any camera shows of a mesh.
+
+    Renderers draw for plain cameras only. For another one the vertices are projected here and put back at their
+    depths on the rays of a camera without lens, so that image positions and depths of vertices are the same to
+    1e-4 px. Between vertices edges are straight in the image, as they are for any renderer of triangles.
+
+    Parameters
+    ----------
+    vertices
+        (F, V, 3) metres, world frame.
+    camera
+        Any.
+
+    Returns
+    -------
+    Vertices (F, V, 3) and camera; those given where the camera is plain already. Vertices without an image are NaN.
+    """
+    if camera.plain:
+        return vertices, camera
+    pixels, depth = project(camera, vertices)
+    centre = camera.intrinsics[:2, 2]
+    flat = np.concatenate([(pixels - centre) * depth[..., None], depth[..., None]], axis=-1).astype(np.float32)
+    lens = np.array([[1.0, 0.0, centre[0]], [0.0, 1.0, centre[1]], [0.0, 0.0, 1.0]])
+    return flat, Camera(camera.name, lens, np.eye(3), np.zeros(3), camera.size)
+
+
+def require_plain(camera: Camera) -> None:
+    """Raise InvalidData for a camera that labels cannot be made for.
+
+    Labels say (u, v, d) through intrinsics and a window alone, and are turned back to metres by a trainer that knows
+    no more than these.
+    """
+    if not camera.plain:
+        kind = camera.model.replace("_", "-") + (" with lens distortion" if camera.distortion else "")
+        raise InvalidData(
+            f"labels need a perspective camera without distortion, and {camera.name!r} is {kind}",
+            hint="render it without labels (mgdata render --format png or pkl), or undistort the images first",
+        )

@@ -1,32 +1,49 @@
-"""Mesh and camera to binary mask: the union of the projected triangles, sampled at pixel centres, exactly.
-
-Shape letters: F frames, V vertices, T triangles, H and W of the image.
+"""Mesh and camera to masks: the union of the projected triangles, sampled at pixel centres, exactly.
 
 A pixel is white if its centre (an integer coordinate) lies inside or on the edge of a projected triangle. Projected
 vertices are first rounded to 1/4096 pixel, as graphics hardware does with its coarser grid: within 8192 pixels of the
 origin every edge function is then an exact float64, neighbours that share an edge leave no pinhole between them, and
-the result does not depend on the order of faces or of arithmetic.
-Edge functions: Pineda, *A Parallel Algorithm for Polygon Rasterization*, SIGGRAPH 1988.
+the result depends neither on the order of faces or of arithmetic nor on the backend.
+
+========= =================================== =============================================================
+backend   needs                               pixels
+========= =================================== =============================================================
+numba     numba                               the rule above
+numpy     nothing else                        the same
+opencv    OpenCV 5, `triangleRasterizeDepth`  the same
+torch     torch; draws on its devices too     the same
+pytorch3d an environment of its own           about the same: single precision, and another rule for edges
+========= =================================== =============================================================
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 
 from meshgait_data.errors import InvalidData
-from meshgait_data.render.compiled import compiled
+from meshgait_data.render import backends, projection, raster_numba
+from meshgait_data.render.cameras import plain_scene
+from meshgait_data.render.raster_numba import GRID as GRID
+from meshgait_data.render.raster_numba import NEAR_M as NEAR_M
 from meshgait_data.types import ByteArray, Camera, FloatArray, IntArray
 
-GRID = 4096.0
-"""Steps per pixel that projected vertices are rounded to."""
+MAX_SAMPLES = 16
+"""Most samples of a pixel along each axis: more would not show in 8 bits of grey."""
 
-NEAR_M = 0.05
-"""Triangles with a vertex nearer to the camera's plane than this, or behind it, are not drawn."""
+_CHUNK_SAMPLES = 1 << 22
+"""Samples that are held at a time, per thread: about a processor's cache."""
 
 
 def silhouettes(
-    vertices: FloatArray, faces: IntArray, camera: Camera, *, closed: bool = True, threads: int = 1
+    vertices: FloatArray,
+    faces: IntArray,
+    camera: Camera,
+    *,
+    closed: bool = True,
+    threads: int = 1,
+    backend: str = "auto",
+    samples: int = 1,
+    device: str = "cpu",
 ) -> ByteArray:
     """Masks of a moving mesh.
 
@@ -37,41 +54,67 @@ def silhouettes(
     faces
         (T, 3) vertex indices, counter-clockwise seen from outside.
     camera
-        Gives position, lens and image size.
+        Gives position, lens and image size; any model, see ``cameras.plain_scene``.
     closed
         The mesh has no border: what faces away is hidden by what faces the camera, and need not be drawn. The result
         is the same in half the time. False draws both sides, for any soup of triangles.
     threads
-        Threads over frames, in this process; 1 where processes share the cores already.
+        Threads over frames, in this process; 1 where processes share the cores already. torch has threads of its own
+        inside each.
+    backend
+        Who draws: ``numba``, ``numpy``, ``opencv``, ``torch``, ``pytorch3d``, or ``auto``, see ``backends.choose``.
+    samples
+        1 looks at the centre of each pixel: 0 or 255. S > 1 gives grey edges: pixel (x, y) is looked at in S x S
+        places, ``x - 1/2 + (i + 1/2)/S`` and ``y - 1/2 + (j + 1/2)/S`` for i, j = 0..S-1, each by the same rule (as
+        if the image were S times larger, so vertices are rounded to 1/(4096 S) pixel). Where n of them are covered
+        the pixel is ``255 n / S**2``, rounded, halves up.
+    device
+        Where torch or pytorch3d draws, as torch names it. The result is always a numpy array.
 
     Returns
     -------
-    (F, H, W) 0 or 255.
+    (F, H, W) 0 or 255, or with ``samples`` grey from 0 to 255.
 
     Raises
     ------
     InvalidData
-        Where shapes do not fit or a face names a vertex that does not exist.
+        Where shapes do not fit, a face names a vertex that does not exist, or ``samples`` is not in 1..16.
+    UsageError
+        On an unknown backend, or a device that it cannot use.
+    MissingExtra
+        Where the backend is not installed.
 
     Notes
     -----
     There is no clipping: a triangle with a vertex nearer than 5 cm, behind the camera or not finite is left out
     whole. Callers who care check :func:`extents` first.
     """
-    points, triangles = _checked(vertices, faces)
+    points, triangles = checked_mesh(vertices, faces)
+    points, camera = plain_scene(points, camera)
+    if not 1 <= samples <= MAX_SAMPLES:
+        raise InvalidData(f"{samples} samples along each axis of a pixel: expected 1 to {MAX_SAMPLES}")
+    draw = backends.drawer(backends.choose(backend, device))
     width, height = camera.size
     masks = np.zeros((len(points), height, width), dtype=np.uint8)
-    matrix = _matrix(camera)
+    view = projection.enlarged(camera, samples) if samples > 1 else camera
+    step = max(1, _CHUNK_SAMPLES // max(1, samples**2 * width * height))
 
-    def work(part: slice) -> None:
-        _fill_frames(points[part], triangles, matrix, closed, masks[part])
+    def work(first: int, end: int) -> None:
+        if samples == 1:
+            draw(points[first:end], triangles, view, masks[first:end], closed=closed, device=device)
+            return
+        for start in range(first, end, step):
+            part = slice(start, min(start + step, end))
+            fine = np.zeros((part.stop - start, height * samples, width * samples), dtype=np.uint8)
+            draw(points[part], triangles, view, fine, closed=closed, device=device)
+            masks[part] = _coverage(fine, samples)
 
-    if threads <= 1 or len(points) <= 1:
-        work(slice(None))
+    borders = np.linspace(0, len(points), max(1, min(threads, len(points))) + 1).astype(int).tolist()
+    if len(borders) == 2:
+        work(*borders)
     else:
-        borders = np.linspace(0, len(points), min(threads, len(points)) + 1).astype(int)
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, (slice(a, b) for a, b in pairwise(borders))))
+            list(pool.map(work, borders[:-1], borders[1:]))
     return masks
 
 
@@ -80,10 +123,27 @@ def extents(vertices: FloatArray, camera: Camera) -> FloatArray:
 
     Pixels are those of vertices in front of the camera; a frame without any gives infinities.
     """
-    return _extents(np.ascontiguousarray(vertices, dtype=np.float32), _matrix(camera))
+    points, camera = plain_scene(np.ascontiguousarray(vertices, dtype=np.float32), camera)
+    if backends.lacks("numba"):
+        return projection.extents(points, camera)
+    return raster_numba.extents(points, raster_numba.pixel_matrix(camera))
 
 
-def _checked(vertices: FloatArray, faces: IntArray) -> tuple[FloatArray, IntArray]:
+def image_points(vertices: FloatArray, camera: Camera) -> FloatArray:
+    """Vertices (F, V, 3) as they are drawn: x and y in pixels, rounded to the grid, and depth in metres, float64.
+
+    x and y are NaN where a vertex is nearer than 5 cm or behind the camera.
+    """
+    points, camera = plain_scene(np.ascontiguousarray(vertices, dtype=np.float32), camera)
+    if backends.lacks("numba"):
+        return projection.image_points(points, camera)
+    drawn = np.zeros(points.shape, np.float64)
+    raster_numba.image_points(points, raster_numba.pixel_matrix(camera), drawn)
+    return drawn
+
+
+def checked_mesh(vertices: FloatArray, faces: IntArray) -> tuple[FloatArray, IntArray]:
+    """Contiguous float32 vertices (F, V, 3) and int32 faces (T, 3); raises InvalidData where they do not fit."""
     points = np.ascontiguousarray(vertices, dtype=np.float32)
     triangles = np.ascontiguousarray(faces, dtype=np.int32)
     if points.ndim != 3 or points.shape[-1] != 3 or triangles.ndim != 2 or triangles.shape[-1] != 3:
@@ -93,80 +153,10 @@ def _checked(vertices: FloatArray, faces: IntArray) -> tuple[FloatArray, IntArra
     return points, triangles
 
 
-def _matrix(camera: Camera) -> FloatArray:
-    """World to homogeneous pixels, (3, 4)."""
-    return np.asarray(camera.intrinsics @ np.column_stack([camera.rotation, camera.translation]), dtype=np.float64)
-
-
-@compiled
-def _project(vertices_V3: FloatArray, matrix_34: FloatArray, xs_V: FloatArray, ys_V: FloatArray) -> None:
-    m = matrix_34
-    for i in range(vertices_V3.shape[0]):
-        x = np.float64(vertices_V3[i, 0])
-        y = np.float64(vertices_V3[i, 1])
-        z = np.float64(vertices_V3[i, 2])
-        depth = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-        steps = GRID / depth if depth >= NEAR_M else np.nan
-        xs_V[i] = np.floor((m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]) * steps + 0.5) / GRID
-        ys_V[i] = np.floor((m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]) * steps + 0.5) / GRID
-
-
-@compiled
-def _fill_frames(
-    vertices_FV3: FloatArray, faces_T3: IntArray, matrix_34: FloatArray, one_side: bool, masks_FHW: ByteArray
-) -> None:
-    xs = np.zeros(vertices_FV3.shape[1], np.float64)
-    ys = np.zeros(vertices_FV3.shape[1], np.float64)
-    for f in range(vertices_FV3.shape[0]):
-        _project(vertices_FV3[f], matrix_34, xs, ys)
-        for t in range(faces_T3.shape[0]):
-            # Unsigned indices spare numba the test for counting from the end.
-            a, b, c = np.uint64(faces_T3[t, 0]), np.uint64(faces_T3[t, 1]), np.uint64(faces_T3[t, 2])
-            _fill(xs[a], ys[a], xs[b], ys[b], xs[c], ys[c], one_side, masks_FHW[f])
-
-
-@compiled
-def _fill(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, one_side: bool, mask_HW: ByteArray) -> None:
-    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-    x0 = np.int32(np.ceil(max(0.0, min(ax, bx, cx))))
-    x1 = np.int32(np.floor(min(mask_HW.shape[1] - 1.0, max(ax, bx, cx))))
-    y0 = np.int32(np.ceil(max(0.0, min(ay, by, cy))))
-    y1 = np.int32(np.floor(min(mask_HW.shape[0] - 1.0, max(ay, by, cy))))
-    # Seen from outside, corners run against the clock, which is a negative area where y points down. One branch for
-    # all reasons to leave: most triangles hold no pixel centre, and a wrong guess costs more than the arithmetic.
-    # A corner that is too near is NaN and so is the area: both comparisons are false.
-    drawn = (area < 0.0) | ((area > 0.0) & (not one_side))
-    if not (drawn & (x0 <= x1) & (y0 <= y1)):
-        return
-    if area < 0.0:
-        bx, by, cx, cy = cx, cy, bx, by
-    for y in range(y0, y1 + 1):
-        for x in range(x0, x1 + 1):
-            if (
-                ((bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0.0)
-                & ((cx - bx) * (y - by) - (cy - by) * (x - bx) >= 0.0)
-                & ((ax - cx) * (y - cy) - (ay - cy) * (x - cx) >= 0.0)
-            ):
-                mask_HW[np.uint64(y), np.uint64(x)] = 255
-
-
-@compiled
-def _extents(vertices_FV3: FloatArray, matrix_34: FloatArray) -> FloatArray:
-    m = matrix_34
-    result = np.zeros((vertices_FV3.shape[0], 5), np.float64)
-    for f in range(vertices_FV3.shape[0]):
-        left = top = nearest = np.inf
-        right = bottom = -np.inf
-        for i in range(vertices_FV3.shape[1]):
-            x = np.float64(vertices_FV3[f, i, 0])
-            y = np.float64(vertices_FV3[f, i, 1])
-            z = np.float64(vertices_FV3[f, i, 2])
-            depth = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-            nearest = min(nearest, depth)
-            if depth > 0.0:
-                u = (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]) / depth
-                v = (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]) / depth
-                left, right = min(left, u), max(right, u)
-                top, bottom = min(top, v), max(bottom, v)
-        result[f] = (left, right, top, bottom, nearest)
-    return result
+def _coverage(fine: ByteArray, samples: int) -> ByteArray:
+    """Grey (F, H, W) from masks (F, S H, S W) of 0 and 255."""
+    frames, height, width = fine.shape
+    rows = (fine & 1).reshape(frames, height // samples, samples, width).sum(axis=2, dtype=np.uint8)
+    counts = sum(rows[:, :, i::samples].astype(np.uint32) for i in range(samples))
+    total = samples**2
+    return ((510 * np.asarray(counts) + total) // (2 * total)).astype(np.uint8)

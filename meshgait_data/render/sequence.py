@@ -1,29 +1,36 @@
 """One view of one fitted walk: silhouettes and every label of the same frames, through the same windows."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from meshgait_data.body.model import Body, BodyOutput, forward, move
-from meshgait_data.conventions import REJECTED
+from meshgait_data.body.model import Body, BodyOutput, forward
+from meshgait_data.conventions import REJECTED, SMPL_SET
 from meshgait_data.errors import InvalidData
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.manifest import CameraRing, Manifest
-from meshgait_data.render.align import align
-from meshgait_data.render.cameras import ring_cameras
-from meshgait_data.render.labels import to_window, window_scale
+from meshgait_data.render.cameras import project, require_plain
+from meshgait_data.render.channels import channels
+from meshgait_data.render.depth import depth_maps
+from meshgait_data.render.labelling import check_body, make_labels
+from meshgait_data.render.look import Look
 from meshgait_data.render.raster import extents, silhouettes
+from meshgait_data.render.rigs import ring_cameras
 from meshgait_data.types import (
-    Aligned,
     BoolArray,
     Camera,
     Fit,
     FloatArray,
-    IntArray,
+    Labels,
     MarkerSet,
     SequenceData,
     SequenceKey,
 )
+
+if TYPE_CHECKING:
+    from meshgait_data.body.joints import JointRegressor
 
 NEAREST_M = 1.0
 """A body that comes closer to the camera's plane than this is not rendered: perspective no longer is a walk's."""
@@ -42,22 +49,30 @@ def pose_capture(body: Body, fit: Fit, ring: CameraRing) -> tuple[BodyOutput, li
     InvalidData
         Where the fit belongs to another body, no frame is left, or the walk has no direction.
     """
-    _check_body(body, fit.body_sha256, f"fit of {fit.key}")
+    check_body(body, fit.body_sha256, f"fit of {fit.key}")
     usable = fit.verdict != REJECTED
     if not usable.any():
         raise InvalidData("every frame was rejected", where=str(fit.key), hint="; ".join(fit.reasons))
     posed = forward(body, fit.params)
     try:
-        cameras = ring_cameras(ring, posed.joints[usable, 0], float(posed.vertices[usable, :, 1].min()))
+        path, ground = posed.joints[usable, 0], float(posed.vertices[usable, :, 1].min())
+        cameras = ring_cameras(ring, path, ground, capture=str(fit.key))
     except InvalidData as error:
         raise InvalidData(error.what, where=str(fit.key), hint=error.hint) from error
     return posed, cameras
 
 
 def render_views(
-    body: Body, markers: MarkerSet, fit: Fit, manifest: Manifest, views: Iterable[str]
+    body: Body,
+    markers: MarkerSet | None,
+    fit: Fit,
+    manifest: Manifest,
+    views: Iterable[str],
+    *,
+    joints: "JointRegressor | None" = None,
+    look: Look | None = None,
 ) -> tuple[list[SequenceData], dict[SequenceKey, InvalidData]]:
-    """Render some views of one fitted capture, which is posed once.
+    """Render some views of one fitted capture, which is posed once; parameters as for :func:`render_sequence`.
 
     Returns
     -------
@@ -75,7 +90,9 @@ def render_views(
     failures: dict[SequenceKey, InvalidData] = {}
     for view in views:
         try:
-            sequence = render_sequence(body, markers, fit, by_name[view], identity=identity, size=size, posed=posed)
+            sequence = render_sequence(
+                body, markers, fit, by_name[view], identity=identity, size=size, posed=posed, joints=joints, look=look
+            )
         except InvalidData as error:
             failures[fit.key.sequence(view)] = error
         else:
@@ -85,13 +102,15 @@ def render_views(
 
 def render_sequence(
     body: Body,
-    markers: MarkerSet,
+    markers: MarkerSet | None,
     fit: Fit,
     camera: Camera,
     *,
     identity: str,
     size: int = 64,
     posed: BodyOutput | None = None,
+    joints: "JointRegressor | None" = None,
+    look: Look | None = None,
 ) -> SequenceData:
     """Render, align and label one view.
 
@@ -101,7 +120,7 @@ def render_sequence(
     Parameters
     ----------
     body, markers
-        The body that the fit was made with, and markers learned on it.
+        The body that the fit was made with, and markers learned on it, which only labels need.
     fit
         In the world frame.
     camera
@@ -112,54 +131,94 @@ def render_sequence(
         Side of the aligned silhouettes in pixels.
     posed
         All vertices and joints of all frames of the fit where the caller has them (11 views share one pose).
+    joints
+        The joint set of the labels; None: the body's own 24.
+    look
+        Alignment, degradations, channels and whether there are labels; by default the published pretreatment, no
+        degradations, no channels, labels.
 
     Returns
     -------
-    All fields of the shard schema; body parameters are in the camera's frame.
+    All fields of the shard schema, less the labels where none are wanted, and the channels; body parameters are in
+    the camera's frame.
 
     Raises
     ------
     InvalidData
-        Where fit, markers and body do not belong together, or no frame is left.
+        Where fit, markers and body do not belong together, no frame is left, or the camera has no labels.
     """
     key = fit.key.sequence(camera.name)
-    _check_body(body, fit.body_sha256, f"fit of {fit.key}")
-    _check_body(body, markers.body_sha256, f"markers {markers.name!r}")
+    check_body(body, fit.body_sha256, f"fit of {fit.key}")
+    look = look or Look()
+    if look.labels:
+        require_plain(camera)
+    if markers is not None:
+        check_body(body, markers.body_sha256, f"markers {markers.name!r}")
+    elif look.labels:
+        raise InvalidData("there are no markers to make labels of", where=str(key))
     posed = posed or forward(body, fit.params)
     if len(posed.vertices) != len(fit.params):
         raise InvalidData(f"{len(posed.vertices)} posed frames for {len(fit.params)} fitted ones", where=str(key))
     frames = np.flatnonzero((fit.verdict != REJECTED) & in_view(posed.vertices, camera))
-    aligned = _render(posed.vertices, body.faces, camera, frames, size)
-    frames = frames[aligned.kept]
-    if not len(frames):
+    chunks = []
+    for start in range(0, len(frames), _CHUNK):
+        chosen = frames[start : start + _CHUNK]
+        part = BodyOutput(posed.vertices[chosen], posed.joints[chosen])
+        # Without labels and channels nobody asks what the surface is behind a white pixel, at half the cost.
+        depth = depth_maps(part.vertices, body.faces, camera) if look.labels or look.channels else None
+        masks = depth.masks() if depth else silhouettes(part.vertices, body.faces, camera)
+        aligned = look.finish(masks, key, chosen, size)
+        some, windows = aligned.kept, aligned.windows
+        chosen, part = chosen[some], BodyOutput(part.vertices[some], part.joints[some])
+        chunk = {
+            "silhouettes": aligned.silhouettes,
+            "windows": windows,
+            "frame_ids": fit.frame_ids[chosen].astype(np.int32),
+            "verdict": fit.verdict[chosen],
+        }
+        if depth:
+            depth = depth.take(some)
+            chunk |= channels(look.channels, body, part.vertices, camera, depth, windows, size=size)
+        if look.labels and markers is not None:
+            params = fit.params.take(chosen)
+            chunk |= label_fields(
+                make_labels(body, markers, params, camera, windows, joints=joints, posed=part, depth=depth)
+            )
+        chunks.append(chunk)
+    arrays = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in (chunks[0] if chunks else ())}
+    if not len(arrays.get("frame_ids", ())):
         raise InvalidData(
             f"none of {len(fit.params)} frames is usable",
             where=str(key),
             hint="the walker is outside the image or too near: set cameras.distance_m or image_size in the manifest",
         )
-    pelvis = posed.joints[frames, 0]
-    moved = move(body, fit.params.take(frames), camera.rotation, camera.translation)
-    arrays = {
-        "silhouettes": aligned.silhouettes,
-        "windows": aligned.windows,
-        "frame_ids": fit.frame_ids[frames].astype(np.int32),
-        "joints": to_window(posed.joints[frames], pelvis, camera, aligned.windows),
-        "markers": to_window(posed.vertices[np.ix_(frames, markers.vertex_ids)], pelvis, camera, aligned.windows),
-        "scale": window_scale(pelvis, camera, aligned.windows),
-        "global_orient": moved.global_orient.astype(np.float32),
-        "body_pose": moved.body_pose.astype(np.float32),
-        "transl": moved.transl.astype(np.float32),
-        "verdict": fit.verdict[frames].astype(np.uint8),
+    dropped = tuple(int(i) for i in np.setdiff1d(fit.frame_ids, arrays["frame_ids"]))
+    betas, name = fit.params.betas.astype(np.float32), SMPL_SET if joints is None else joints.joint_set
+    return SequenceData(key, identity, fit.fps, camera, betas, arrays, dropped, name)
+
+
+def label_fields(labels: Labels) -> dict[str, NDArray[Any]]:
+    """Labels as the fields of the shard schema."""
+    return {
+        "windows": labels.windows,
+        "joints": labels.joints,
+        "joints_visible": labels.joints_visible.astype(np.uint8),
+        "markers": labels.markers,
+        "markers_visible": labels.markers_visible.astype(np.uint8),
+        "scale": labels.scale,
+        "global_orient": labels.params.global_orient.astype(np.float32),
+        "body_pose": labels.params.body_pose.astype(np.float32),
+        "transl": labels.params.transl.astype(np.float32),
     }
-    dropped = tuple(int(i) for i in np.setdiff1d(fit.frame_ids, fit.frame_ids[frames]))
-    return SequenceData(key, identity, fit.fps, camera, fit.params.betas.astype(np.float32), arrays, dropped)
 
 
 def in_view(vertices: FloatArray, camera: Camera) -> BoolArray:
     """(F,) whether a moving mesh (F, V, 3) lies wholly inside the image and at least 1 m away from the camera."""
     left, right, top, bottom, nearest = extents(vertices, camera).T
     width, height = camera.size
-    return (left >= 0) & (right <= width - 1) & (top >= 0) & (bottom <= height - 1) & (nearest >= NEAREST_M)
+    # A lens shows nothing of what is too far off its axis.
+    shown = True if camera.plain else np.isfinite(project(camera, vertices)[0]).all(axis=(1, 2))
+    return shown & (left >= 0) & (right <= width - 1) & (top >= 0) & (bottom <= height - 1) & (nearest >= NEAREST_M)
 
 
 def drop_findings(sequence: SequenceData, fit: Fit) -> list[Finding]:
@@ -180,24 +239,3 @@ def drop_findings(sequence: SequenceData, fit: Fit) -> list[Finding]:
 
 def _ranges(ids: list[int]) -> str:
     return f"frame {ids[0]}" if len(ids) == 1 else f"frames {ids[0]} to {ids[-1]}"
-
-
-def _render(vertices: FloatArray, faces: IntArray, camera: Camera, frames: IntArray, size: int) -> Aligned:
-    """Align the chosen frames; a few full images at a time."""
-    parts = []
-    for start in range(0, max(len(frames), 1), _CHUNK):
-        chosen = frames[start : start + _CHUNK]
-        parts.append(align(silhouettes(vertices[chosen], faces, camera), size))
-    return Aligned(
-        np.concatenate([part.silhouettes for part in parts]),
-        np.concatenate([part.windows for part in parts]),
-        np.concatenate([part.kept for part in parts]),
-    )
-
-
-def _check_body(body: Body, sha256: str, what: str) -> None:
-    if sha256 != body.sha256:
-        raise InvalidData(
-            f"{what} was made with another body than {body.name!r} ({sha256[:12]} is not {body.sha256[:12]})",
-            hint="name the body that it was made with (--body or MESHGAIT_BODY), or make it again",
-        )

@@ -83,6 +83,7 @@ def _provenance(info: DatasetInfo, date: str) -> str:
 - packed on {date} with {versions}
 - manifest `{info.name}`, sha256 `{info.manifest_sha256}`
 - body `{info.body_name}`, sha256 `{info.body_sha256}`
+- joint set `{info.joint_set}` ({len(info.joint_names)})
 - virtual markers `{info.markers_name}` ({info.sizes.get("K", 0)})
 """
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meshgait_data.atomic import write_text
+from meshgait_data.conventions import SMPL_JOINTS, SMPL_MIRROR, SMPL_SET, mirror_names
 from meshgait_data.errors import ManifestError, ShardError
 from meshgait_data.manifest import Licence, Manifest, Protocol, Split
 from meshgait_data.shards.checksums import AGAIN
-from meshgait_data.shards.schema import SCHEMA_VERSION
+from meshgait_data.shards.schema import READABLE, SCHEMA_VERSION
 from meshgait_data.strict import build, to_plain
 
 if TYPE_CHECKING:
@@ -64,15 +65,24 @@ class DatasetInfo:
     fields: tuple[str, ...]
     """Fields that every sequence has."""
     sizes: dict[str, int]
-    """S side of the silhouettes, K markers."""
+    """S side of the silhouettes, J joints, K markers."""
     parts: tuple[PartEntry, ...]
     versions: dict[str, str] = field(default_factory=dict)
     """Package to version that packed it."""
     complete: bool = True
+    joint_set: str = SMPL_SET
+    """Name of the joint set that ``joints`` are in."""
+    joint_names: tuple[str, ...] = SMPL_JOINTS
+    """J names in their order."""
+    joint_mirror: tuple[int, ...] = tuple(SMPL_MIRROR.tolist())
+    """For each joint the place of the one on the other side of the body; its own on the mid-line."""
 
     def __post_init__(self) -> None:
         if len({part.name for part in self.parts}) != len(self.parts):
             raise ValueError("a part is listed twice")
+        joints = len(self.joint_names)
+        if self.sizes.get("J", joints) != joints or sorted(self.joint_mirror) != list(range(joints)):
+            raise ValueError(f"joint set {self.joint_set!r} does not fit {self.sizes.get('J')} joints")
 
 
 def describe(
@@ -81,6 +91,8 @@ def describe(
     markers: tuple[str, int],
     parts: Sequence["Part"],
     versions: Mapping[str, str] | None = None,
+    *,
+    joints: tuple[str, tuple[str, ...]] | None = None,
 ) -> DatasetInfo:
     """What a packed dataset says of itself.
 
@@ -96,7 +108,10 @@ def describe(
         All parts, at least one; they have the same fields.
     versions
         Package to version that packed it.
+    joints
+        Name of the joint set and of its joints; None for SMPL's 24.
     """
+    joint_set, joint_names = joints or (SMPL_SET, SMPL_JOINTS)
     return DatasetInfo(
         schema=SCHEMA_VERSION,
         name=manifest.name,
@@ -119,6 +134,9 @@ def describe(
             for part in parts
         ),
         versions=dict(versions or {}),
+        joint_set=joint_set,
+        joint_names=joint_names,
+        joint_mirror=tuple(mirror_names(joint_names).tolist()),
     )
 
 
@@ -197,7 +215,7 @@ def _load(root: Path) -> dict[str, Any]:
 
 
 def _check_version(root: Path, version: str) -> None:
-    if version == SCHEMA_VERSION:
+    if version in READABLE:
         return
     hint = "it was packed by another meshgait: pack it again with 'mgdata pack' into a new folder"
     if version.isdecimal() and int(version) > int(SCHEMA_VERSION):

@@ -13,15 +13,16 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
+from meshgait_data.conventions import SMPL_SET
 from meshgait_data.errors import ShardError
 from meshgait_data.manifest import Licence, Protocol, Split
 from meshgait_data.shards.checksums import AGAIN, PartManifest, compare, read_manifest
 from meshgait_data.shards.chunks import FieldFile
 from meshgait_data.shards.dataset import MARKERS, DatasetInfo, PartEntry, read_dataset
 from meshgait_data.shards.records import SequenceRecord, restore
-from meshgait_data.shards.schema import BY_NAME, SCHEMA_VERSION, Layout
+from meshgait_data.shards.schema import BY_NAME, READABLE, SCHEMA_VERSION, Layout
 from meshgait_data.shards.zarr import ATTRIBUTES
-from meshgait_data.types import MarkerSet, SequenceData
+from meshgait_data.types import IntArray, MarkerSet, SequenceData
 
 _THREADS = 4
 
@@ -42,8 +43,9 @@ class Part:
         """A sequence as it was given to the writer."""
         stop = record.start + record.length
         arrays = {name: file.read(record.start, stop) for name, file in self.files.items()}
+        joint_set = self.provenance.get("joints", {}).get("name", SMPL_SET)
         return SequenceData(
-            record.key, record.identity, record.fps, record.camera, record.betas, arrays, record.dropped
+            record.key, record.identity, record.fps, record.camera, record.betas, arrays, record.dropped, joint_set
         )
 
 
@@ -61,7 +63,7 @@ def open_part(folder: Path) -> Part:
     try:
         plain = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))["attributes"][ATTRIBUTES]
         version = plain["schema"]
-        if version != SCHEMA_VERSION:
+        if version not in READABLE:
             hint = "pack it again with 'mgdata pack' into a new folder"
             raise ShardError(f"schema version {version} is not {SCHEMA_VERSION}", where=str(folder), hint=hint)
         layout = Layout(tuple(plain["fields"]), dict(plain["sizes"]))
@@ -129,6 +131,11 @@ class Shards:
     def num_markers(self) -> int:
         """K, or 0 where markers were not packed."""
         return self.info.sizes.get("K", 0)
+
+    @property
+    def joint_mirror(self) -> IntArray:
+        """(J,) joint on the other side of the body."""
+        return np.array(self.info.joint_mirror)
 
     @cached_property
     def markers(self) -> MarkerSet:

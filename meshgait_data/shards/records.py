@@ -37,7 +37,6 @@ class SequenceRecord:
 
 def describe(sequence: SequenceData, *, side: Side, start: int) -> dict[str, Any]:
     """Plain form of a sequence; equal sequences give equal JSON."""
-    camera = sequence.camera
     return {
         "key": str(sequence.key),
         "identity": sequence.identity,
@@ -46,21 +45,13 @@ def describe(sequence: SequenceData, *, side: Side, start: int) -> dict[str, Any
         "length": len(sequence),
         "fps": float(sequence.fps),
         "betas": np.asarray(sequence.betas, np.float32).tolist(),
-        "camera": {
-            "name": camera.name,
-            "intrinsics": np.asarray(camera.intrinsics, np.float64).tolist(),
-            "rotation": np.asarray(camera.rotation, np.float64).tolist(),
-            "translation": np.asarray(camera.translation, np.float64).tolist(),
-            "size": [int(side) for side in camera.size],
-        },
+        "camera": plain_camera(sequence.camera),
         "dropped": [int(frame) for frame in sequence.dropped],
     }
 
 
 def restore(plain: Mapping[str, Any], part: str) -> SequenceRecord:
     """Read what :func:`describe` wrote; raises KeyError, TypeError or ValueError where it is something else."""
-    camera = plain["camera"]
-    width, height = camera["size"]
     return SequenceRecord(
         key=SequenceKey.parse(plain["key"]),
         identity=plain["identity"],
@@ -70,12 +61,39 @@ def restore(plain: Mapping[str, Any], part: str) -> SequenceRecord:
         length=plain["length"],
         fps=plain["fps"],
         betas=np.array(plain["betas"], np.float32),
-        camera=Camera(
-            camera["name"],
-            np.array(camera["intrinsics"], np.float64),
-            np.array(camera["rotation"], np.float64),
-            np.array(camera["translation"], np.float64),
-            (width, height),
-        ),
+        camera=restore_camera(plain["camera"]),
         dropped=tuple(plain["dropped"]),
+    )
+
+
+def plain_camera(camera: Camera) -> dict[str, Any]:
+    """Plain form of a camera; model and lens only where they are not those of a plain pinhole."""
+    plain: dict[str, Any] = {
+        "name": camera.name,
+        "intrinsics": np.asarray(camera.intrinsics, np.float64).tolist(),
+        "rotation": np.asarray(camera.rotation, np.float64).tolist(),
+        "translation": np.asarray(camera.translation, np.float64).tolist(),
+        "size": [int(side) for side in camera.size],
+    }
+    if not camera.plain:
+        plain |= {
+            "model": camera.model,
+            "distortion": [float(k) for k in camera.distortion],
+            "reference_m": float(camera.reference_m),
+        }
+    return plain
+
+
+def restore_camera(plain: Mapping[str, Any]) -> Camera:
+    """Read what :func:`plain_camera` wrote; raises KeyError, TypeError or ValueError where it is something else."""
+    width, height = plain["size"]
+    return Camera(
+        plain["name"],
+        np.array(plain["intrinsics"], np.float64),
+        np.array(plain["rotation"], np.float64),
+        np.array(plain["translation"], np.float64),
+        (width, height),
+        model=plain.get("model", "perspective"),
+        distortion=tuple(plain.get("distortion", ())),
+        reference_m=plain.get("reference_m", 0.0),
     )

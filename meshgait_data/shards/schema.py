@@ -7,11 +7,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.errors import ShardError
 from meshgait_data.types import SequenceData
 
-SCHEMA_VERSION = "1"
-"""Raised when a reader of the old version would misread what is written."""
+SCHEMA_VERSION = "2"
+"""Raised with every change, so that a reader of the old version asks for a newer meshgait and misreads nothing."""
+
+READABLE = ("1", SCHEMA_VERSION)
+"""Versions that are read. Version 1 had no visibility and no other joints than SMPL's 24."""
 
 CHUNK_FRAMES = 32
 """Frames of an inner chunk: about the length of a training clip, so that a clip decodes one or two."""
@@ -38,8 +42,9 @@ class Field:
     description: str
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
-        """Sizes of the axes after the frames."""
-        return tuple(sizes[axis] if isinstance(axis, str) else axis for axis in self.axes)
+        """Sizes of the axes after the frames; J is 24 where nobody says it, as in version 1."""
+        known = {"J": len(SMPL_JOINTS), **sizes}
+        return tuple(known[axis] if isinstance(axis, str) else axis for axis in self.axes)
 
 
 FIELDS = (
@@ -49,10 +54,14 @@ FIELDS = (
           "Affine that takes image pixels (x, y, 1) to pixels (u, v) of the silhouette."),
     Field("frame_ids", "int32", (), (), "", "blosc", True,
           "Id of the frame in the source, increasing."),
-    Field("joints", "float32", (24, 3), ("joint", "uvd"), "window px", "blosc", False,
-          "SMPL joints: u, v in the silhouette, d = depth behind the pelvis times scale."),
+    Field("joints", "float32", ("J", 3), ("joint", "uvd"), "window px", "blosc", False,
+          "Joints of the set that the dataset names: u, v in the silhouette, d = depth behind the pelvis times scale."),
+    Field("joints_visible", "uint8", ("J",), ("joint",), "", "zstd", False,
+          "1 where the camera sees the joint's part of the body at its image, 0 where something hides it."),
     Field("markers", "float32", ("K", 3), ("marker", "uvd"), "window px", "blosc", False,
           "Virtual markers, as joints; their names and mesh are in markers.npz."),
+    Field("markers_visible", "uint8", ("K",), ("marker",), "", "zstd", False,
+          "1 where the camera sees the marker, 0 where the body hides it."),
     Field("scale", "float32", (), (), "window px / m", "blosc", False,
           "Window pixels of one metre at the depth of the pelvis: mm = px / scale * 1000."),
     Field("global_orient", "float32", (3,), ("axis_angle",), "rad", "blosc", False,
@@ -64,7 +73,7 @@ FIELDS = (
     Field("verdict", "uint8", (), (), "", "zstd", False,
           "Judgement of the fit: 0 accepted, 1 flagged, 2 rejected."),
 )  # fmt: skip
-"""All fields of schema version 1. Pixel centres lie at integers; the camera frame is OpenCV's."""
+"""All fields of schema version 2. Pixel centres lie at integers; the camera frame is OpenCV's."""
 
 BY_NAME: Mapping[str, Field] = {field.name: field for field in FIELDS}
 
@@ -76,7 +85,7 @@ class Layout:
     fields: tuple[str, ...]
     """Names in the order of the table."""
     sizes: Mapping[str, int]
-    """Letter to size: S side of the silhouette, K markers (only where there are markers)."""
+    """Letter to size: S side of the silhouette, J joints, K markers (only where there are some)."""
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of one frame of a field."""
@@ -150,6 +159,9 @@ def _check_values(sequence: SequenceData, where: str) -> None:
         raise ShardError("frame_ids do not increase", where=where)
     if "scale" in sequence.arrays and sequence.arrays["scale"].min() <= 0:
         raise ShardError("scale must be positive", where=where)
+    for name in ("joints_visible", "markers_visible"):
+        if name in sequence.arrays and sequence.arrays[name].max(initial=0) > 1:
+            raise ShardError(f"{name} must be 0 or 1", where=where)
     empty = np.flatnonzero(~sequence.arrays["silhouettes"].any(axis=(1, 2)))
     if len(empty):
         raise ShardError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from meshgait_data.render.compiled import compiled
+from meshgait_data.compiled import compiled
 from meshgait_data.types import ByteArray, FloatArray, IntArray
 
 SKIN = (214, 221, 230)

@@ -21,6 +21,9 @@ from meshgait_model.data.sampler import Picks
 LABELS = ("joints", "markers", "scale", "verdict", "windows", "global_orient", "body_pose", "transl")
 """Fields that 3D supervision needs beside silhouettes."""
 
+VISIBILITY = ("joints_visible", "markers_visible")
+"""Fields that come along where the shards have them. They are as packed: mirror images are not applied to them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -31,7 +34,7 @@ class Batch:
     identities: Tensor
     """(B,) class of each clip."""
     labels: Mapping[str, Tensor]
-    """Field to (B, T, ...), and ``betas`` (B, T, 10), ``intrinsics`` (B, T, 3, 3); empty without supervision."""
+    """Field to (B, T, ...), ``betas`` (B, T, components), ``intrinsics`` (B, T, 3, 3); empty without supervision."""
 
     def to(self, device: torch.device) -> Self:
         """The same batch on a device."""
@@ -77,10 +80,14 @@ class GaitSet:
 
     def _per_sequence(self, picks: Picks) -> dict[str, Tensor]:
         count = picks.frames.shape[1]
-        betas = np.stack([self.records[s].betas for s in picks.sequences])
+        shapes = [self.records[s].betas for s in picks.sequences]
+        # Fits may have estimated different numbers of components; the others are zero.
+        betas = np.zeros((len(shapes), max(map(len, shapes))), np.float32)
+        for row, shape in zip(betas, shapes, strict=True):
+            row[: len(shape)] = shape
         intrinsics = np.stack([self.records[s].camera.intrinsics for s in picks.sequences])
         return {
-            "betas": torch.from_numpy(betas.astype(np.float32))[:, None].expand(-1, count, -1),
+            "betas": torch.from_numpy(betas)[:, None].expand(-1, count, -1),
             "intrinsics": torch.from_numpy(intrinsics.astype(np.float32))[:, None].expand(-1, count, -1, -1),
         }
 
@@ -107,7 +114,7 @@ def load_side(shards: Shards, side: Literal["train", "test"], *, labels: bool, c
             where=str(shards.path),
             hint="name identities in the manifest's split and run 'mgdata pack' again",
         )
-    fields = ("silhouettes", *LABELS) if labels else ("silhouettes",)
+    fields: tuple[str, ...] = ("silhouettes", *LABELS) if labels else ("silhouettes",)
     missing = [name for name in fields if name not in shards.fields]
     if missing:
         raise InvalidData(
@@ -115,6 +122,7 @@ def load_side(shards: Shards, side: Literal["train", "test"], *, labels: bool, c
             where=str(shards.path),
             hint="pack them with labels, or train without them: -o network.branch_3d=false",
         )
+    fields += tuple(name for name in VISIBILITY if labels and name in shards.fields)
     arrays, offsets = _decode(shards, fields, records)
     people = tuple(sorted({record.identity for record in records}))
     identities = np.array([people.index(record.identity) for record in records])

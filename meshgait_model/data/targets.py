@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from meshgait_data.body.model import Body
 from meshgait_data.body.torch_body import TorchBody
-from meshgait_data.conventions import REJECTED, SMPL_MIRROR
+from meshgait_data.conventions import REJECTED
 from meshgait_data.errors import InvalidData
+from meshgait_data.render.labels import to_window
 from meshgait_data.types import IntArray, MarkerSet
 from meshgait_model.data.augment import Augmentation, move_points
-from meshgait_model.window import project_to_window
 
 
 def spread_vertices(body: Body, count: int, symmetric: bool) -> tuple[IntArray, IntArray]:
@@ -60,6 +60,8 @@ class Targets(nn.Module):
     ----------
     markers
         The marker set of the shards.
+    joint_mirror
+        (J,) joint on the other side of the body, of the joint set of the shards.
     body
         The body of the shards; None leaves mesh targets out.
     mesh_vertices
@@ -70,9 +72,11 @@ class Targets(nn.Module):
 
     vertex_ids: Tensor
 
-    def __init__(self, markers: MarkerSet, body: Body | None, *, mesh_vertices: int, symmetric: bool) -> None:
+    def __init__(
+        self, markers: MarkerSet, joint_mirror: IntArray, body: Body | None, *, mesh_vertices: int, symmetric: bool
+    ) -> None:
         super().__init__()
-        self.register_buffer("joint_mirror", torch.from_numpy(SMPL_MIRROR))
+        self.register_buffer("joint_mirror", torch.from_numpy(np.array(joint_mirror, np.int64)))
         self.register_buffer("marker_mirror", torch.from_numpy(np.array(markers.mirror, np.int64)))
         self.body: TorchBody | None = None
         if body is not None:
@@ -101,9 +105,13 @@ def usable(labels: Mapping[str, Tensor]) -> Tensor:
 
 def mesh_in_window(body: TorchBody, labels: Mapping[str, Tensor]) -> Tensor:
     """Vertices (B, T, S, 3) of the fitted bodies in window pixels."""
-    clips, frames = labels["transl"].shape[:2]
+    vertices, joints = mesh_in_camera(body, labels)
+    return to_window(vertices, joints[..., 0, 2], labels["intrinsics"], labels["windows"])
+
+
+def mesh_in_camera(body: TorchBody, labels: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Vertices (B, T, S, 3) and the 24 joints (B, T, 24, 3) of the fitted bodies in metres, camera frame."""
+    size = labels["transl"].shape[:2]
     flat = {name: labels[name].flatten(0, 1) for name in ("betas", "global_orient", "body_pose", "transl")}
     vertices, joints = body(**flat)
-    windows, intrinsics = labels["windows"].flatten(0, 1), labels["intrinsics"].flatten(0, 1)
-    labelled = project_to_window(vertices, joints[:, 0, 2], intrinsics, windows)
-    return labelled.reshape(clips, frames, -1, 3)
+    return vertices.unflatten(0, size), joints.unflatten(0, size)

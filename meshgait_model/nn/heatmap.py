@@ -1,64 +1,15 @@
-"""The heatmap branch: 3D heatmaps of joints and markers from 2D features, and their coordinates by soft-argmax.
+"""The heatmap branch: 3D heatmaps of joints and markers from 2D features, and 3D features from heatmaps.
 
+What heatmaps mean, and how coordinates are read off them, is defined in :mod:`meshgait_data.render.labels`.
 Shape letters: N frames, P points, D, H, W voxels in depth, rows, columns.
 """
 
-from dataclasses import dataclass
-
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from meshgait_model.config import HeatmapConfig
 from meshgait_model.nn.backbone import conv3x3
 from meshgait_model.nn.head import split_frames
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Points:
-    """Where points are, read off their heatmaps."""
-
-    uvd: Tensor
-    """(N, P, 3) mean position in pixels of the network's input window; depth from the pelvis, in the same pixels."""
-    confidence: Tensor
-    """(N, P) largest probability of a voxel, 0..1."""
-
-
-def voxel_centres(sizes: tuple[int, int, int], window: tuple[int, int], depth_px: float, margin_px: float) -> Tensor:
-    """Positions (D H W, 3) of voxel centres as (u, v, d).
-
-    Parameters
-    ----------
-    sizes
-        D, H, W.
-    window
-        Rows and columns of the network's input in pixels.
-    depth_px
-        Span of the depth axis.
-    margin_px
-        How far outside the window the outermost centres lie.
-    """
-    depth, height, width = sizes
-    rows, columns = window
-    d = torch.linspace(-depth_px / 2, depth_px / 2, depth)
-    v = torch.linspace(-margin_px, rows - 1 + margin_px, height)
-    u = torch.linspace(-margin_px, columns - 1 + margin_px, width)
-    grid = torch.meshgrid(d, v, u, indexing="ij")
-    return torch.stack([grid[2], grid[1], grid[0]], -1).reshape(-1, 3)
-
-
-def soft_argmax(heatmaps: Tensor, centres: Tensor) -> Points:
-    """Mean position under each heatmap (Sun et al., *Integral Human Pose Regression*, ECCV 2018).
-
-    Parameters
-    ----------
-    heatmaps
-        (N, P, D, H, W) probabilities that sum to one for each point.
-    centres
-        (D H W, 3) from :func:`voxel_centres`.
-    """
-    flat = heatmaps.flatten(2)
-    return Points(flat @ centres.to(flat.dtype), flat.detach().amax(-1))
 
 
 class HeatmapBranch(nn.Module):

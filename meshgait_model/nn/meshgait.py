@@ -2,7 +2,8 @@
 
 After arXiv 2510.10406: a 2D branch, a branch that predicts 3D heatmaps of joints and virtual markers, a 3D branch that
 reads features off them, and their fusion. Coordinates and mesh are only computed where they are asked for, so that
-recognition alone pays nothing for them. Shape letters: B clips, T frames, K markers, S strips, E embedding, V vertices.
+recognition alone pays nothing for them.
+Shape letters: B clips, T frames, J joints, K markers, S strips, E embedding, V vertices.
 """
 
 from dataclasses import dataclass
@@ -12,15 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.errors import InvalidData
+from meshgait_data.render.labels import heatmap_grid, soft_argmax
 from meshgait_data.types import FloatArray
 from meshgait_model.config import NetworkConfig
 from meshgait_model.nn.backbone import Backbone
 from meshgait_model.nn.head import SeparateLinear, SeparateNeck, horizontal_pool, split_frames, temporal_max
-from meshgait_model.nn.heatmap import HeatmapBranch, HeatmapFeatures, soft_argmax, voxel_centres
-
-JOINTS = 24
-"""SMPL's joints come first among the points of the heatmaps; markers follow."""
+from meshgait_model.nn.heatmap import HeatmapBranch, HeatmapFeatures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +32,11 @@ class MeshGaitOutput:
     cosines: Tensor
     """(B, S, classes) similarity to each training identity."""
     joints: Tensor | None
-    """(B, T, 24, 3) u, v, d in pixels of the input window; None where coordinates were not asked for."""
+    """(B, T, J, 3) u, v, d in pixels of the input window; None where coordinates were not asked for."""
     markers: Tensor | None
     """(B, T, K, 3) the same of virtual markers."""
     confidence: Tensor | None
-    """(B, T, 24 + K) largest probability of a voxel for each point."""
+    """(B, T, J + K) largest probability of a voxel for each point."""
 
 
 class MeshGait(nn.Module):
@@ -53,6 +53,8 @@ class MeshGait(nn.Module):
     coefficients
         (V, K) signed coefficients of the marker set: ``vertices = coefficients @ markers``. K sets how many markers
         the heatmaps have. Only the 3D branch needs them.
+    joints
+        J of the joint set. Joints come first among the points of the heatmaps; markers follow.
 
     Raises
     ------
@@ -61,10 +63,15 @@ class MeshGait(nn.Module):
     """
 
     coefficients: Tensor
-    centres: Tensor
 
     def __init__(
-        self, config: NetworkConfig, *, classes: int, window: tuple[int, int], coefficients: FloatArray | None
+        self,
+        config: NetworkConfig,
+        *,
+        classes: int,
+        window: tuple[int, int],
+        coefficients: FloatArray | None,
+        joints: int = len(SMPL_JOINTS),
     ) -> None:
         super().__init__()
         self.backbone = Backbone(config.backbone)
@@ -75,11 +82,11 @@ class MeshGait(nn.Module):
         channels = config.backbone.channels[-1]
         self.embed = SeparateLinear(config.bins, channels, config.embedding)
         self.neck = SeparateNeck(config.bins, config.embedding, classes)
-        self.branch_3d = config.branch_3d
+        self.branch_3d, self.joints = config.branch_3d, joints
         if config.branch_3d:
             if coefficients is None:
                 raise InvalidData("the 3D branch needs a marker set", hint="set network.branch_3d=false")
-            points = JOINTS + coefficients.shape[1]
+            points = joints + coefficients.shape[1]
             _, height, width = maps[self.stage]
             heatmap = config.heatmap
             self.heatmaps = HeatmapBranch(config.backbone.channels[self.stage], points, heatmap)
@@ -87,8 +94,7 @@ class MeshGait(nn.Module):
             fuse = nn.Conv2d(channels + heatmap.channels, channels, 1, bias=False)
             self.fuse = nn.Sequential(fuse, nn.BatchNorm2d(channels))
             sizes = (heatmap.depth_bins, height, width)
-            centres = voxel_centres(sizes, window, heatmap.depth_px, heatmap.margin_px)
-            self.register_buffer("centres", centres, persistent=False)
+            self.grid = heatmap_grid(sizes, window, heatmap.depth_px, heatmap.margin_px)
             mesh = torch.from_numpy(np.array(coefficients, np.float32))
             self.register_buffer("coefficients", mesh, persistent=False)
         self.train()
@@ -108,10 +114,9 @@ class MeshGait(nn.Module):
         embeddings = self.pool(temporal_max(features, frames))
         joints = markers = confidence = None
         if points and heatmaps is not None:
-            found = soft_argmax(heatmaps, self.centres)
-            uvd = split_frames(found.uvd, frames)
-            joints, markers = uvd[:, :, :JOINTS], uvd[:, :, JOINTS:]
-            confidence = split_frames(found.confidence, frames)
+            uvd = split_frames(soft_argmax(heatmaps, self.grid), frames)
+            joints, markers = uvd[:, :, : self.joints], uvd[:, :, self.joints :]
+            confidence = split_frames(heatmaps.detach().flatten(2).amax(-1), frames)
         return MeshGaitOutput(embeddings, self.neck(embeddings), joints, markers, confidence)
 
     def frame_features(self, silhouettes: Tensor) -> tuple[Tensor, Tensor | None]:

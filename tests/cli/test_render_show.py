@@ -14,7 +14,7 @@ from meshgait_data.findings import from_jsonl
 from meshgait_data.fits import fit_path, read_fit, write_fit
 from meshgait_data.index import Index, IndexRow, read_index, write_index
 from meshgait_data.manifest import load_manifest
-from meshgait_data.pipeline.render import read_render, render_path
+from meshgait_data.pipeline.render_files import read_render, render_path
 from meshgait_data.render.sequence import pose_capture, render_sequence
 from meshgait_data.types import BodyParams, CaptureKey, Fit, SequenceKey
 
@@ -67,7 +67,7 @@ def test_render_writes_what_render_sequence_gives(mgdata, work):
     fit = read_fit(fit_path(work, CaptureKey.parse("cmu_walk/07/01")))
     posed, cameras = pose_capture(body, fit, read_index(work).manifest.cameras)
     for camera in cameras:
-        path = render_path(work, fit.key.sequence(camera.name))
+        path = render_path(work / "renders", fit.key.sequence(camera.name))
         found = read_render(path)
         expected = render_sequence(body, load_markers(body), fit, camera, identity="07", posed=posed)
         assert (found.key, found.identity, found.fps, found.dropped) == (expected.key, "07", 30.0, ())
@@ -121,7 +121,7 @@ def test_nothing_to_render(mgdata, work):
 
 def test_damaged_render_is_named(mgdata, work):
     assert mgdata("render", work, "--select", "condition=01,view=000").exit_code == 0
-    path = render_path(work, SequenceKey.parse("cmu_walk/07/01/000"))
+    path = render_path(work / "renders", SequenceKey.parse("cmu_walk/07/01/000"))
     path.write_bytes(path.read_bytes()[:-500])
     with pytest.raises(ValueError, match="not a rendered sequence"):
         read_render(path)

@@ -25,6 +25,13 @@ class Select:
         self.a, self.idxs, self.preferred_shape, self._dirty_vars = a, idxs, preferred_shape, set()
 
 
+class MatVecMult:
+    """Takes the place of ``chumpy.ch_ops.MatVecMult``, an expression that is not evaluated."""
+
+    def __init__(self, mtx: Any, vec: Any) -> None:
+        self.mtx, self.vec = mtx, vec
+
+
 class Python2Pickler(pickle._Pickler):
     """Protocol 2 as Python 2 wrote it: strings are bytes, modules have their old names."""
 
@@ -32,6 +39,7 @@ class Python2Pickler(pickle._Pickler):
     old_names: ClassVar = {
         Ch: "chumpy.ch Ch",
         Select: "chumpy.reordering Select",
+        MatVecMult: "chumpy.ch_ops MatVecMult",
         csc_matrix: "scipy.sparse.csc csc_matrix",
         np.ndarray: "numpy ndarray",
         np.dtype: "numpy dtype",
@@ -73,11 +81,12 @@ def write_smpl_1_0(path: Any, arrays: dict[str, np.ndarray]) -> None:
         "weights": Ch(arrays["weights"].astype(np.float64)),
         "kintree_table": arrays["kintree_table"].astype(np.int64),
         "f": arrays["f"].astype(np.uint32),
-        "J": Ch(np.zeros((24, 3))),
+        "J": MatVecMult(Ch(np.zeros((24, 3))), Ch(np.zeros(3))),
         "bs_style": "lbs",
         "bs_type": "lrotmin",
         "weights_prior": {"unused": [1, 2.5, None]},
     }
+    content |= {key: arrays[key] for key in arrays.keys() - content.keys() if arrays[key].dtype.kind in "iuf"}
     with open(path, "wb") as file:
         Python2Pickler(file).dump(content)
 

@@ -1,12 +1,13 @@
 """The numpy forward pass: what it does to known poses, and what it must do to any."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_body import FLIP, make_body, make_params
 
-from meshgait_data.body import model
 from meshgait_data.body.model import chain, forward, local_rotations, move, rest_joints
 from meshgait_data.conventions import SMPL_MIRROR, SMPL_PARENTS
 from meshgait_data.errors import InvalidData
@@ -34,7 +35,7 @@ def naive(body, params):
             sum(w * (G[:3, :3] @ (x - J) + G[:3, 3]) for w, G, J in zip(weights, world, rest, strict=True))
             for weights, x in zip(body.weights.astype(float), corrected, strict=True)
         ]
-        result.append(np.array(posed) / body.weights.sum(1, keepdims=True) + shift)
+        result.append(np.array(posed) + shift)
     return np.array(result)
 
 
@@ -84,18 +85,82 @@ def test_chosen_vertices_equal_the_full_mesh(random_body):
     assert forward(random_body, params, ids[:0]).vertices.shape == (4, 0, 3)
 
 
-def test_chunks_do_not_show(random_body, monkeypatch):
-    params = make_params(7)
-    whole = forward(random_body, params).vertices
-    monkeypatch.setattr(model, "_CHUNK_BYTES", 84 * 60 * 3)
-    np.testing.assert_allclose(forward(random_body, params).vertices, whole, atol=1e-6)
+@pytest.fixture(params=["sparse", "dense"])
+def either_body(request, random_body):
+    """A body whose pose correctives are all there, and one where most are zero: the two ways of adding them up."""
+    if request.param == "dense":
+        return random_body
+    beside = np.random.default_rng(0).random((60, 1, 207)) < 0.05
+    return replace(random_body, posedirs=random_body.posedirs * beside)
 
 
-def test_each_frame_is_posed_on_its_own(random_body):
-    params = make_params(5)
-    picked = forward(random_body, params.take([4, 1])).vertices
-    np.testing.assert_allclose(picked, forward(random_body, params).vertices[[4, 1]], atol=1e-6)
-    assert forward(random_body, params.take(slice(0, 0))).vertices.shape == (0, 60, 3)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("frames", [1, 7, 8, 31, 33, 100])
+def test_both_ways_of_skinning_are_by_the_book(either_body, frames, dtype):
+    params = make_params(frames)
+    output = forward(either_body, params, dtype=dtype)
+    assert output.vertices.dtype == output.joints.dtype == dtype
+    picked = [0, frames // 2, frames - 1]
+    atol = 1e-12 if dtype == np.float64 else 2e-6
+    np.testing.assert_allclose(output.vertices[picked], naive(either_body, params.take(picked)), atol=atol)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds, st.integers(0, 70), st.sampled_from([np.float32, np.float64]))
+def test_the_compiled_joints_are_those_of_numpy(seed, frames, dtype):
+    body, params = make_body(30), make_params(frames, seed=seed)
+    params.body_pose[:, :6] *= 1e-6
+    params.body_pose[:, 6:9] = 0
+    rest, directions = rest_joints(body)
+    expected = chain(body.parents, local_rotations(params), rest + directions @ params.betas)[1]
+    joints = forward(body, params, np.zeros(0, int), dtype=dtype).joints
+    np.testing.assert_allclose(joints, expected + params.transl[:, None], atol=1e-12 if dtype == np.float64 else 1e-6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seeds, st.integers(1, 70), st.integers(1, 20))
+def test_a_frame_and_a_vertex_do_not_depend_on_their_company(seed, frames, count):
+    body, rng = make_body(30), np.random.default_rng(seed)
+    sparse = replace(body, posedirs=body.posedirs * (rng.random((30, 1, 207)) < 0.05))
+    params, ids = make_params(frames, seed=seed), rng.integers(0, 30, count)
+    picked = rng.integers(0, frames, rng.integers(1, 20))
+    for each, exact in ((sparse, True), (body, False)):
+        whole, part = forward(each, params), forward(each, params.take(picked), ids)
+        expected = whole.vertices[np.ix_(picked, ids)]
+        np.testing.assert_array_equal(part.joints, whole.joints[picked])
+        if exact:
+            np.testing.assert_array_equal(part.vertices, forward(each, params, ids).vertices[picked])
+        np.testing.assert_allclose(part.vertices, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("frames", [1, 40])
+def test_weights_that_do_not_sum_to_one_do_not_scale_the_place(random_body, frames):
+    # Published weights are rounded; the translation is added after skinning, as everybody does.
+    rough, params = replace(random_body, weights=0.999 * random_body.weights), make_params(frames)
+    params.transl[:] += 100
+    np.testing.assert_allclose(forward(rough, params).vertices, naive(rough, params), atol=2e-5)
+
+
+def test_no_frames(random_body):
+    output = forward(random_body, make_params(0))
+    assert output.vertices.shape == (0, 60, 3)
+    assert output.joints.shape == (0, 24, 3)
+
+
+@pytest.mark.parametrize("ids", [[-1], [60], [[1]], [0.5], [True, False]])
+def test_vertices_that_are_none_are_refused(random_body, ids):
+    with pytest.raises(InvalidData, match="from 0 to 59"):
+        forward(random_body, make_params(1), np.array(ids))
+
+
+def test_many_components_of_which_few_are_given():
+    wide, narrow = make_body(betas=40), make_body(betas=10)
+    same = replace(wide, shapedirs=np.concatenate([narrow.shapedirs, wide.shapedirs[..., 10:]], axis=2))
+    params = make_params(3)
+    np.testing.assert_allclose(forward(same, params).vertices, forward(narrow, params).vertices, atol=1e-6)
+    R, T = exp(np.array([0.3, 0.2, 0.1])), np.ones(3)
+    moved, expected = move(same, params, R, T), move(narrow, params, R, T)
+    np.testing.assert_allclose(moved.transl, expected.transl, atol=1e-6)
 
 
 def test_missing_betas_are_zero(random_body):

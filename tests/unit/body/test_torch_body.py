@@ -1,6 +1,7 @@
 """The torch forward pass equals the numpy one and can be differentiated, also at the rest pose."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from random_body import make_params
 from meshgait_data import torch_rotations
 from meshgait_data.body.model import forward
 from meshgait_data.body.torch_body import TorchBody
+from meshgait_data.errors import InvalidData
 from meshgait_data.rotations import exp
 
 
@@ -47,6 +49,45 @@ def test_gradients(random_body):
     inputs = tensors(make_params(1))
     inputs[2][:, :6] = 0.0
     assert torch.autograd.gradcheck(module, [tensor.requires_grad_() for tensor in inputs], fast_mode=True)
+
+
+@pytest.mark.parametrize("name", ["betas", "global_orient", "body_pose", "transl"])
+def test_gradients_at_the_rest_pose(random_body, name):
+    module = TorchBody(random_body, np.array([1, 30, 59]), torch.float64)
+    inputs = [torch.zeros_like(tensor) for tensor in tensors(make_params(2))]
+    which = ["betas", "global_orient", "body_pose", "transl"].index(name)
+
+    def of_one(value):
+        return module(*inputs[:which], value, *inputs[which + 1 :])
+
+    assert torch.autograd.gradcheck(of_one, (inputs[which].clone().requires_grad_(),))
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 33, 70])
+def test_any_number_of_bodies(random_body, count):
+    params = make_params(count)
+    vertices, joints = TorchBody(random_body, dtype=torch.float64)(*tensors(params))
+    output = forward(random_body, params, dtype=np.float64)
+    np.testing.assert_allclose(vertices.numpy(), output.vertices, atol=1e-12)
+    np.testing.assert_allclose(joints.numpy(), output.joints, atol=1e-12)
+
+
+def test_each_body_has_its_own_shape(random_body):
+    inputs = tensors(make_params(3))
+    inputs[0] = inputs[0] * torch.tensor([[0.0], [1.0], [2.0]])
+    together = TorchBody(random_body, dtype=torch.float64)(*inputs)[0]
+    for i in range(3):
+        alone = TorchBody(random_body, dtype=torch.float64)(*(tensor[i : i + 1] for tensor in inputs))[0]
+        np.testing.assert_allclose(together[i], alone[0], atol=1e-12)
+
+
+def test_fewer_betas_than_the_body_has_and_never_more(random_body):
+    module, inputs = TorchBody(random_body, dtype=torch.float64), tensors(make_params(2))
+    padded = torch.cat([inputs[0][:, :3], torch.zeros(2, 7)], 1)
+    few, full = module(inputs[0][:, :3], *inputs[1:]), module(padded, *inputs[1:])
+    np.testing.assert_allclose(few[0], full[0], atol=1e-12)
+    with pytest.raises(InvalidData, match="10 shape components"):
+        module(torch.zeros(2, 11), *inputs[1:])
 
 
 @settings(deadline=None, max_examples=50)

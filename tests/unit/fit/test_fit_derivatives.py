@@ -55,7 +55,7 @@ def state(problem: Problem) -> State:
 
 def test_kinematics_are_those_of_the_body(body: Body) -> None:
     params = gait(4, np.linspace(-1, 1, 10))
-    chain = Chain.of(body)
+    chain = Chain.of(body, num_betas=10)
     angles = np.concatenate([params.global_orient, params.body_pose], 1).reshape(4, 24, 3).astype(np.float64)
     state = State(
         torch_rotations.exp(torch.tensor(angles)), *(torch.tensor(a).double() for a in (params.betas, params.transl))

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from meshgait_data.errors import InvalidData
+from meshgait_data.render.labels import soft_argmax
 from meshgait_model.config import NetworkConfig, load_config
-from meshgait_model.nn.heatmap import soft_argmax, voxel_centres
 from meshgait_model.nn.meshgait import MeshGait
 
 RNG = np.random.default_rng(0)
@@ -86,16 +86,22 @@ def test_the_mesh_follows_from_the_markers():
     np.testing.assert_allclose(make().vertices(markers).numpy(), expected, atol=1e-5)
 
 
-def test_soft_argmax_finds_the_voxel():
-    centres = voxel_centres((4, 8, 6), (64, 44), 60.0, 2.0)
-    heatmaps = torch.zeros(1, 2, 4, 8, 6)
-    heatmaps[0, 0, 3, 0, 5] = 1
-    heatmaps[0, 1, 0, 7, 0] = heatmaps[0, 1, 0, 7, 1] = 0.5
-    found = soft_argmax(heatmaps, centres)
-    cell = (43 + 4) / 5
-    expected = torch.tensor([[45.0, -2.0, 30.0], [-2.0 + cell / 2, 65.0, -30.0]])
-    torch.testing.assert_close(found.uvd[0], expected)
-    assert found.confidence[0].tolist() == [1.0, 0.5]
+def test_another_joint_set_changes_the_heatmaps():
+    config = load_config("debug").network
+    network = MeshGait(config, classes=3, window=(64, 44), coefficients=COEFFICIENTS, joints=17)
+    output = network(clips(), points=True)
+    assert output.joints.shape == (2, 6, 17, 3)
+    assert output.markers.shape == (2, 6, 8, 3)
+
+
+def test_mixed_precision_does_not_round_coordinates():
+    """A product of matrices in bfloat16 would be off by a quarter of a pixel."""
+    network = make().eval()
+    with torch.inference_mode():
+        _, heatmaps = network.frame_features(clips())
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = soft_argmax(heatmaps, network.grid)
+        torch.testing.assert_close(mixed, soft_argmax(heatmaps.double(), network.grid).float(), atol=1e-4, rtol=0)
 
 
 def test_what_cannot_be_built_is_said():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +39,15 @@ def test_batches_hold_the_frames_that_were_asked_for(shards: Shards, data):
     assert data.window == (64, 44)
 
 
+def test_fits_of_fewer_shape_components_share_a_batch(data):
+    first = PICKS.sequences[0]
+    records = [replace(r, betas=r.betas[:4]) if n == first else r for n, r in enumerate(data.records)]
+    betas = replace(data, records=tuple(records)).gather(PICKS).labels["betas"]
+    assert betas.shape[-1] == 10
+    np.testing.assert_array_equal(betas[0, 0, :4], data.records[first].betas[:4])
+    assert not betas[0, 0, 4:].any()
+
+
 def test_the_mesh_from_parameters_meets_the_packed_markers(shards: Shards, data):
     """Markers are vertices: the body, posed and projected here, must put them where the renderer put them."""
     labels = data.gather(PICKS).labels
@@ -47,7 +58,7 @@ def test_the_mesh_from_parameters_meets_the_packed_markers(shards: Shards, data)
 def test_mirrored_targets_belong_together(shards: Shards, data):
     """The mesh of the mirrored clip is where its markers are, after the labels' own mirror tables were applied."""
     body = load_body()
-    targets = Targets(shards.markers, body, mesh_vertices=body.num_vertices, symmetric=True)
+    targets = Targets(shards.markers, shards.joint_mirror, body, mesh_vertices=body.num_vertices, symmetric=True)
     changes = draw(AugmentConfig(flip=1, affine=1), 3, (64, 44), np.random.default_rng(0))
     made = targets(data.gather(PICKS).labels, changes, 44)
     mesh = made["mesh"][:, :, shards.markers.vertex_ids]

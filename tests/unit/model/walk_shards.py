@@ -10,7 +10,7 @@ from meshgait_data.body.files import load_body
 from meshgait_data.body.marker_files import load_markers, save_markers
 from meshgait_data.body.model import Body, forward
 from meshgait_data.manifest import load_manifest
-from meshgait_data.render.labels import to_window, window_scale
+from meshgait_data.render.labels import window_scale, world_to_window
 from meshgait_data.shards.dataset import MARKERS, describe, part_name, write_dataset
 from meshgait_data.shards.reader import open_part
 from meshgait_data.shards.zarr import write_part
@@ -50,14 +50,15 @@ def walk(key: CaptureKey, view: str, frames: int, seed: int, *, identity: str) -
     windows[:, 0, 0] = windows[:, 1, 1] = scale
     windows[:, :, 2] = 31.5 - scale[:, None] * centre
     looking = camera(view)
-    labels = to_window(joints, pelvis, looking, windows)
+    labels = world_to_window(joints, pelvis, looking, windows)
     arrays = {
         "silhouettes": _blobs(labels),
         "windows": windows,
         "frame_ids": np.arange(frames, dtype=np.int32),
         "joints": labels,
-        "markers": to_window(posed.vertices, pelvis, looking, windows),
-        "scale": window_scale(pelvis, looking, windows),
+        "joints_visible": (labels[..., 2] <= 0).astype(np.uint8),
+        "markers": world_to_window(posed.vertices, pelvis, looking, windows),
+        "scale": window_scale(pelvis[:, 2], looking.intrinsics, windows).astype(np.float32),
         "global_orient": params.global_orient,
         "body_pose": params.body_pose,
         "transl": params.transl,

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from meshgait_data.errors import InvalidData
 from meshgait_data.render.align import align
-from meshgait_data.render.labels import apply_windows
 
 
 def pretreat(image: np.ndarray, size: int) -> np.ndarray | None:
@@ -18,6 +17,8 @@ def pretreat(image: np.ndarray, size: int) -> np.ndarray | None:
     filled = [y for y in range(image.shape[0]) if image[y].sum() != 0]
     image = image[filled[0] : filled[-1] + 1]
     ratio = image.shape[1] / image.shape[0]
+    if int(size * ratio) == 0:  # the script fails here
+        return None
     image = cv2.resize(image, (int(size * ratio), size), interpolation=cv2.INTER_CUBIC)
     total = int(image.sum())
     x_center, running = None, 0
@@ -113,13 +114,17 @@ def test_a_ramp_lands_where_the_window_says(shape, size):
         inner = np.array(
             [[x, y] for x in (x0 + 12, (x0 + x1) // 2, x1 - 13) for y in (y0 + 12, (y0 + y1) // 2, y1 - 13)]
         )
-        aligned = apply_windows(result.windows, inner[None].astype(float))[0]
+        aligned = through(result.windows[0], inner.astype(float))
         nearest = np.round(aligned).astype(int)
         window = result.windows[0].astype(float)
         source = np.linalg.solve(window[:, :2], (nearest - window[:, 2]).T).T
         found = (result.silhouettes[0][nearest[:, 1], nearest[:, 0]].astype(float) - 30) / 5 + (x0, y0)[axis]
         np.testing.assert_allclose(found, source[:, axis], atol=0.1 + 0.5 / 5)
         assert abs(np.mean(found - source[:, axis])) < 0.1
+
+
+def through(window: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    return pixels @ window[:, :2].T.astype(float) + window[:, 2]
 
 
 @given(st.floats(100, 220), st.floats(80, 180), st.floats(9, 16))
@@ -131,7 +136,7 @@ def test_a_blob_lands_where_the_window_says(x, y, sigma):
     weights = result.silhouettes[0].astype(float)
     v, u = (weights * axis for axis in np.mgrid[0:64, 0:64])
     centre = np.array([u.sum(), v.sum()]) / weights.sum()
-    expected = apply_windows(result.windows, np.array([[[x, y]]]))[0, 0]
+    expected = through(result.windows[0], np.array([x, y]))
     np.testing.assert_allclose(centre, expected, atol=0.1)
 
 

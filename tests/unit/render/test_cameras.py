@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from meshgait_data import rotations
 from meshgait_data.errors import InvalidData
 from meshgait_data.manifest import CameraRing
-from meshgait_data.render.cameras import look_at, project, ring_cameras, to_camera, walking_direction
+from meshgait_data.render.cameras import look_at, project, to_camera
+from meshgait_data.render.rigs import ring_cameras, walking_direction
 from meshgait_data.types import Camera
 
 AZIMUTHS = {"000": 0.0, "018": 18.0, "090": 90.0, "180": 180.0, "270": 270.0}
@@ -32,7 +33,8 @@ def test_project_agrees_with_opencv(turn, point, offset):
     intrinsics = np.array([[700.0, 0.0, 319.5], [0.0, 650.0, 239.5], [0.0, 0.0, 1.0]])
     camera = Camera("x", intrinsics, rotation, offset + np.array([0, 0, 12.0]), (640, 480))
     pixels, depth = project(camera, point[None])
-    expected, _ = cv2.projectPoints(point[None], cv2.Rodrigues(rotation)[0], camera.translation, intrinsics, None)
+    # The axis-angle itself: cv2 takes matrices very near the identity for it.
+    expected, _ = cv2.projectPoints(point[None], turn, camera.translation, intrinsics, None)
     np.testing.assert_allclose(pixels, expected[:, 0], atol=1e-4)
     np.testing.assert_allclose(depth, (rotation @ point + camera.translation)[2:], atol=1e-12)
 

@@ -13,7 +13,7 @@ from meshgait_data.errors import InvalidData
 from meshgait_data.manifest import CameraRing, load_manifest
 from meshgait_data.render.align import align
 from meshgait_data.render.cameras import to_camera
-from meshgait_data.render.labels import from_window
+from meshgait_data.render.labels import from_window, pelvis_depth
 from meshgait_data.render.raster import silhouettes
 from meshgait_data.render.sequence import drop_findings, in_view, pose_capture, render_sequence
 from meshgait_data.shards.schema import FIELDS, layout_of
@@ -61,7 +61,7 @@ def test_fields_are_those_of_the_schema(body, markers):
     sequences = [render_sequence(body, markers, fit, camera, identity="07", posed=posed) for camera in cameras[::5]]
     layout = layout_of(sequences)
     assert layout.fields == tuple(field.name for field in FIELDS)
-    assert layout.sizes == {"S": 64, "K": len(markers)}
+    assert layout.sizes == {"S": 64, "J": 24, "K": len(markers)}
     assert [str(s.key) for s in sequences] == [f"cmu_walk/07/01/{view}" for view in ("000", "090", "180")]
 
 
@@ -73,7 +73,7 @@ def test_parameters_and_labels_tell_the_same_in_the_camera_frame(body, markers):
     moved = forward(body, BodyParams(sequence.betas, arrays["global_orient"], arrays["body_pose"], arrays["transl"]))
     np.testing.assert_allclose(moved.vertices, to_camera(camera, posed.vertices), atol=2e-5)
     for name, expected in (("joints", moved.joints), ("markers", moved.vertices[:, markers.vertex_ids])):
-        found = from_window(arrays[name], arrays["scale"], camera, arrays["windows"])
+        found = from_window(arrays[name], arrays["scale"], camera.intrinsics, arrays["windows"])
         np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
@@ -128,9 +128,7 @@ def test_too_near_is_dropped(body, markers):
     sequence = render_sequence(body, markers, fit, camera, identity="07", posed=posed)
     assert 0 < len(sequence.dropped) < 20
     assert min(sequence.dropped) > max(sequence.arrays["frame_ids"])
-    pelvis = from_window(sequence.arrays["joints"], sequence.arrays["scale"], camera, sequence.arrays["windows"])[
-        :, 0, 2
-    ]
+    pelvis = pelvis_depth(sequence.arrays["scale"], camera.intrinsics, sequence.arrays["windows"])
     assert pelvis.min() > 1.0
 
 
@@ -165,3 +163,25 @@ def test_a_standing_body_is_named(body):
     with pytest.raises(InvalidData, match="no walking direction") as error:
         pose_capture(body, make_fit(body, walk(body, frames=5, length=0.0)), RING)
     assert error.value.where == "cmu_walk/07/01"
+
+
+def test_any_joint_set(body, markers):
+    """Another joint set: its joints in the window are where it puts them in the camera's frame."""
+    files = pytest.importorskip("meshgait_data.body.joint_files")
+    from meshgait_data.body.joints import regress
+
+    fit = make_fit(body, walk(body, frames=6))
+    posed, [camera] = pose_capture(body, fit, around(30))
+    regressor = files.load_regressor(body, "h36m17")
+    sequence = render_sequence(body, markers, fit, camera, identity="07", posed=posed, joints=regressor)
+    arrays = sequence.arrays
+    assert (sequence.joint_set, layout_of([sequence]).sizes["J"]) == ("h36m17", 17)
+    found = from_window(arrays["joints"], arrays["scale"], camera.intrinsics, arrays["windows"])
+    np.testing.assert_allclose(found, to_camera(camera, regress(regressor, posed)), atol=2e-5)
+    assert arrays["joints_visible"].shape == (6, 17)
+    assert arrays["joints_visible"].mean() > 0.7
+    own = render_sequence(body, markers, fit, camera, identity="07", posed=posed)
+    same = files.load_regressor(body, "smpl24")
+    again = render_sequence(body, markers, fit, camera, identity="07", posed=posed, joints=same)
+    for name, array in own.arrays.items():
+        np.testing.assert_allclose(again.arrays[name], array, atol=1e-4)

@@ -1,5 +1,6 @@
 """What is packed comes back: through our decoder and through zarr-python, and packed again bit for bit."""
 
+import json
 import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +16,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sample_shards import folder_bytes, make_dataset, make_sequence
 
+from meshgait_data.conventions import SMPL_MIRROR
 from meshgait_data.errors import ShardError
 from meshgait_data.manifest import Manifest
 from meshgait_data.shards import Shards, open_shards
+from meshgait_data.shards.checksums import read_manifest, write_manifest
+from meshgait_data.shards.dataset import describe
 from meshgait_data.shards.reader import open_part
 from meshgait_data.shards.schema import BY_NAME, FIELDS
+from meshgait_data.shards.verify import verify
 from meshgait_data.shards.zarr import write_part
 from meshgait_data.types import SequenceData
 
@@ -54,6 +59,52 @@ def test_part_round_trip_and_equal_to_zarr_python(manifest: Manifest, lengths: l
             stock = np.asarray(group[field.name])
             assert_array_equal(part.files[field.name].read(0, len(stock)), stock)
             assert_array_equal(part.files[field.name].read(start, stop), stock[start:stop])
+
+
+def test_version_1_is_still_read(tmp_path: Path) -> None:
+    """It had no visibility, no size J and no word about joint sets."""
+    new = make_sequence(40, 1)
+    arrays = {name: array for name, array in new.arrays.items() if not name.endswith("_visible")}
+    old = replace(new, arrays=arrays)
+    root = make_dataset(tmp_path / "shards", [[old]])
+    part = root / "part-00000.zarr"
+    attributes = json.loads((part / "zarr.json").read_text())
+    plain = attributes["attributes"]["meshgait"]
+    plain["schema"], plain["sizes"] = "1", {"S": 64, "K": 5}
+    (part / "zarr.json").write_text(json.dumps(attributes))
+    (part / "MANIFEST.json").unlink()
+    write_manifest(part, sequences=1, frames=40)
+    dataset = json.loads((root / "dataset.json").read_text())
+    dataset["parts"][0]["crc32c"] = read_manifest(part).crc32c
+    dataset |= {"schema": "1", "sizes": plain["sizes"]}
+    for name in ("joint_set", "joint_names", "joint_mirror"):
+        del dataset[name]
+    (root / "dataset.json").write_text(json.dumps(dataset))
+    shards = open_shards(root)
+    assert_same(shards.parts[part.name].sequence(shards.sequences[0]), old)
+    assert shards.info.joint_set == "smpl24"
+    assert_array_equal(shards.joint_mirror, SMPL_MIRROR)
+    assert shards.load("joints")[0].shape == (40, 24, 3)
+    assert verify(root, deep=True) == []
+
+
+def test_a_dataset_names_its_joint_set(tmp_path: Path, manifest: Manifest) -> None:
+    names = ("nose", "left_hip", "right_hip")
+    new = make_sequence(4, 1)
+    arrays = {
+        **new.arrays,
+        "joints": new.arrays["joints"][:, :3],
+        "joints_visible": new.arrays["joints_visible"][:, :3],
+    }
+    folder = tmp_path / "part-00000.zarr"
+    write_part(folder, [replace(new, arrays=arrays)], manifest=manifest, provenance={"joints": {"name": "three"}})
+    part = open_part(folder)
+    assert part.sequence(part.sequences[0]).joint_set == "three"
+    info = describe(manifest, ("b", "0" * 64, "CC0"), ("m", 1), [part], joints=("three", names))
+    assert (info.joint_set, info.joint_names, info.joint_mirror) == ("three", names, (0, 2, 1))
+    assert info.sizes["J"] == 3
+    with pytest.raises(ValueError, match="does not fit 3 joints"):
+        describe(manifest, ("b", "0" * 64, "CC0"), ("m", 1), [part])
 
 
 def test_pack_read_pack_is_byte_identical(tmp_path: Path, manifest: Manifest, sequences: list[SequenceData]) -> None:

@@ -1,5 +1,7 @@
 """Contact sheets: same bytes every time, labels drawn where the labels are."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from meshgait_data.body.model import Body, forward
 from meshgait_data.render.cameras import look_at
 from meshgait_data.render.sequence import render_sequence
 from meshgait_data.types import BodyParams, Camera, CaptureKey, Fit, MarkerSet, SequenceData
-from meshgait_data.view.sheet import CAPTION, CELL, GAP, MARGIN, MARKER, TITLE, Shown, contact_sheet, evenly, strip
+from meshgait_data.view.heatmaps import heatmap_pictures
+from meshgait_data.view.paint import MARKER
+from meshgait_data.view.sheet import CAPTION, CELL, GAP, MARGIN, TITLE, Shown, contact_sheet, evenly, strip
 
 ZOOM = 4
 
@@ -70,6 +74,35 @@ def test_markers_are_drawn_where_the_labels_say(body, sequence):
         found += bool(green[max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4].any())
     # Some lie below the bones and joints that are drawn later.
     assert found > 20
+
+
+def test_hidden_markers_are_hollow(body, sequence):
+    sheets = []
+    for seen in (0, 1):
+        arrays = {**sequence.arrays, "markers_visible": np.full((3, 30), seen, np.uint8)}
+        sheets.append(decode(contact_sheet(body, [Shown(replace(sequence, arrays=arrays))], zoom=ZOOM)).astype(int))
+    hollow, full = (np.count_nonzero(np.abs(sheet - MARKER).sum(axis=2) < 30) for sheet in sheets)
+    assert 0 < hollow < 0.7 * full
+
+
+def test_other_joint_sets_are_drawn_without_bones(body, sequence):
+    arrays = {**sequence.arrays, "joints": sequence.arrays["joints"][:, :5]}
+    arrays["joints_visible"] = arrays["joints_visible"][:, :5]
+    other = replace(sequence, arrays=arrays, joint_set="five")
+    assert decode(contact_sheet(body, [Shown(other)], heatmaps=True)).any()
+
+
+def test_heatmaps_peak_where_the_labels_are():
+    truth = np.array([[30.0, 20.0, -10.0], [12.0, 50.0, 8.0]])
+    colours = np.array([[255.0, 0, 0], [0, 0, 255.0]])
+    front, side = heatmap_pictures(truth, colours, np.zeros((64, 44), np.uint8), ZOOM)
+    for picture, axis, middle in ((front, 0, 0.0), (side, 2, 21.5)):
+        for point, colour in zip(truth, colours, strict=True):
+            distance = np.abs(picture - colour).sum(axis=2)
+            y, x = np.argwhere(distance == distance.min()).mean(0) / ZOOM
+            # Within half a voxel of 4.3 pixels.
+            assert abs(x - (point[axis] + middle)) < 3
+            assert abs(y - point[1]) < 3
 
 
 def test_all_views_stand_below_each_other(body, sequence):
