@@ -83,7 +83,7 @@ def known_bodies(body: Body, fits: list[Fit], noise_m: float) -> Iterator[tuple[
     """Fitted poses on random shapes: the truth, and its own joints with noise per coordinate."""
     rng = np.random.default_rng(0)
     for fit in fits:
-        truth = replace(fit.params, betas=rng.normal(size=body.num_betas).astype(np.float32))
+        truth = replace(fit.params, betas=rng.normal(size=FitSettings().num_betas).astype(np.float32))
         joints = forward(body, truth, np.array([0])).joints + rng.normal(size=(len(truth), 24, 3)) * noise_m
         yield truth, Observations(fit.key, joints, SMPL_JOINTS, "smpl", np.arange(len(truth)), fit.fps)
 

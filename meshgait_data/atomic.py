@@ -1,5 +1,6 @@
 """Write files so that they are complete or absent, whatever happens on the way."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -93,10 +94,20 @@ def new_folder(path: Path) -> Iterator[Path]:
                 _sync(file)
         if path.exists():
             raise FileExistsError(str(path))
-        os.rename(temporary, path)
+        _take_place(temporary, path)
         _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    """Rename a folder; FileExistsError where another writer's has appeared there after the last look."""
+    try:
+        os.rename(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise FileExistsError(str(path)) from error
+        raise
 
 
 def _sync(path: Path) -> None:

@@ -1,5 +1,7 @@
 """Atomic files: complete or absent, whatever happens on the way."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -90,3 +92,18 @@ def test_new_folder_never_replaces_another(tmp_path):
     with pytest.raises(FileExistsError):
         late()
     assert names(tmp_path) == ["early", "part"]
+
+
+def test_a_folder_that_appears_after_the_last_look_is_kept(tmp_path, monkeypatch):
+    other = tmp_path / "part"
+    rename = os.rename
+
+    def too_late(source, target):
+        other.mkdir()
+        (other / "theirs").write_text("first")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", too_late)
+    with pytest.raises(FileExistsError), atomic.new_folder(other) as folder:
+        (folder / "ours").write_text("second")
+    assert [path.name for path in tmp_path.rglob("*")] == ["part", "theirs"]
