@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from meshgait_data.body.joint_files import joint_set_names, load_joint_set
 from meshgait_data.body.model import Body, forward
-from meshgait_data.conventions import ACCEPTED, SMPL_JOINTS, SMPL_PARENTS, SMPL_SET, VERDICTS
+from meshgait_data.conventions import ACCEPTED, VERDICTS
 from meshgait_data.types import BodyParams, BoolArray, ByteArray, FloatArray, SequenceData
 from meshgait_data.view.heatmaps import heatmap_pictures
 from meshgait_data.view.paint import MARKER, PAPER, Text, dot, line, side_colour, write_png
@@ -172,11 +174,17 @@ def _seen(sequence: SequenceData, name: str, frame: int) -> BoolArray:
 
 
 def _skeleton(sequence: SequenceData) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names and parents of the joints; sets other than SMPL's are drawn without bones and sides."""
-    if sequence.joint_set == SMPL_SET:
-        return SMPL_JOINTS, SMPL_PARENTS
+    """Names and parents of the joints; sets that do not ship are drawn without bones and sides."""
+    if sequence.joint_set in joint_set_names():
+        return _drawn_set(sequence.joint_set)
     count = sequence.arrays["joints"].shape[1]
     return count * ("",), count * (-1,)
+
+
+@lru_cache
+def _drawn_set(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    found = load_joint_set(name)
+    return found.names, tuple(found.names.index(joint.parent) if joint.parent else -1 for joint in found.joints)
 
 
 def _to_sheet(labels: FloatArray, enlarge: FloatArray) -> FloatArray:

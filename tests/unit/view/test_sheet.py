@@ -12,7 +12,7 @@ from meshgait_data.render.cameras import look_at
 from meshgait_data.render.sequence import render_sequence
 from meshgait_data.types import BodyParams, Camera, CaptureKey, Fit, MarkerSet, SequenceData
 from meshgait_data.view.heatmaps import heatmap_pictures
-from meshgait_data.view.paint import MARKER
+from meshgait_data.view.paint import LEFT, MARKER, RIGHT
 from meshgait_data.view.sheet import CAPTION, CELL, GAP, MARGIN, TITLE, Shown, contact_sheet, evenly, strip
 
 ZOOM = 4
@@ -83,6 +83,17 @@ def test_hidden_markers_are_hollow(body, sequence):
         sheets.append(decode(contact_sheet(body, [Shown(replace(sequence, arrays=arrays))], zoom=ZOOM)).astype(int))
     hollow, full = (np.count_nonzero(np.abs(sheet - MARKER).sum(axis=2) < 30) for sheet in sheets)
     assert 0 < hollow < 0.7 * full
+
+
+def test_a_joint_set_that_ships_is_drawn_with_its_bones(body, sequence):
+    sheets = {}
+    arrays = {name: array for name, array in sequence.arrays.items() if not name.startswith("markers")}
+    for name in ("joints", "joints_visible"):
+        arrays[name] = np.repeat(arrays[name], 2, axis=1)[:, :17]
+    for name in ("coco17", "seventeen"):
+        sheet = decode(contact_sheet(body, [Shown(replace(sequence, arrays=arrays, joint_set=name))], zoom=ZOOM))
+        sheets[name] = [np.count_nonzero((sheet == colour).all(axis=2)) for colour in (LEFT, RIGHT)]
+    assert min(sheets["coco17"]) > 20 + max(sheets["seventeen"])
 
 
 def test_other_joint_sets_are_drawn_without_bones(body, sequence):
