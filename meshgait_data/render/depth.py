@@ -118,11 +118,12 @@ def _draw_frames(
             a, b, c = np.uint64(faces_T3[t, 0]), np.uint64(faces_T3[t, 1]), np.uint64(faces_T3[t, 2])
             ax, ay, bx, by, cx, cy = xs[a], ys[a], xs[b], ys[b], xs[c], ys[c]
             area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-            # Most triangles hold no pixel centre or face away: one branch for all.
-            x0 = np.int32(np.ceil(max(0.0, min(ax, bx, cx))))
-            x1 = np.int32(np.floor(min(depth_Fhw.shape[2] - 1.0, max(ax, bx, cx))))
-            y0 = np.int32(np.ceil(max(0.0, min(ay, by, cy))))
-            y1 = np.int32(np.floor(min(depth_Fhw.shape[1] - 1.0, max(ay, by, cy))))
+            # Most triangles hold no pixel centre or face away: one branch for all. Clamped on both sides before the
+            # conversion, which a corner far outside would overflow.
+            x0 = np.int32(np.ceil(min(depth_Fhw.shape[2] * 1.0, max(0.0, min(ax, bx, cx)))))
+            x1 = np.int32(np.floor(max(-1.0, min(depth_Fhw.shape[2] - 1.0, max(ax, bx, cx)))))
+            y0 = np.int32(np.ceil(min(depth_Fhw.shape[1] * 1.0, max(0.0, min(ay, by, cy)))))
+            y1 = np.int32(np.floor(max(-1.0, min(depth_Fhw.shape[1] - 1.0, max(ay, by, cy)))))
             drawn = (area < 0.0) | ((area > 0.0) & (not one_side))
             if drawn & (x0 <= x1) & (y0 <= y1):
                 wa, wb, wc = inverse[a] / area, inverse[b] / area, inverse[c] / area

@@ -68,11 +68,14 @@ def _project(vertices_V3: FloatArray, matrix_34: FloatArray, points_V3: FloatArr
 def _fill(
     ax: float, ay: float, bx: float, by: float, cx: float, cy: float, mask_hw: ByteArray, box_4: IntArray
 ) -> None:
-    """One triangle of positive area; ``box`` grows to the least and greatest row and column that were touched."""
-    x0 = np.int32(np.ceil(max(0.0, min(ax, bx, cx))))
-    x1 = np.int32(np.floor(min(mask_hw.shape[1] - 1.0, max(ax, bx, cx))))
-    y0 = np.int32(np.ceil(max(0.0, min(ay, by, cy))))
-    y1 = np.int32(np.floor(min(mask_hw.shape[0] - 1.0, max(ay, by, cy))))
+    """One triangle of positive area; ``box`` grows to the least and greatest row and column that were touched.
+
+    Clamped on both sides before the conversion, which a corner far outside would overflow.
+    """
+    x0 = np.int32(np.ceil(min(mask_hw.shape[1] * 1.0, max(0.0, min(ax, bx, cx)))))
+    x1 = np.int32(np.floor(max(-1.0, min(mask_hw.shape[1] - 1.0, max(ax, bx, cx)))))
+    y0 = np.int32(np.ceil(min(mask_hw.shape[0] * 1.0, max(0.0, min(ay, by, cy)))))
+    y1 = np.int32(np.floor(max(-1.0, min(mask_hw.shape[0] - 1.0, max(ay, by, cy)))))
     if (x0 > x1) | (y0 > y1):
         return
     box_4[0], box_4[1] = min(box_4[0], y0), max(box_4[1], y1)

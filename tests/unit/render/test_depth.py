@@ -102,6 +102,16 @@ def test_turning_body_and_camera_together_changes_nothing():
     np.testing.assert_allclose(here[both], there[both], atol=0.01)
 
 
+def test_corners_far_outside_do_no_harm():
+    view = eye()
+    vertices = np.array([[[1e9, 0, 0], [1e9, 1, 0], [2e9, 0, 0], [-1e9, -1e9, 0], [1e9, -1e9, 0], [0, 2e9, 0]]])
+    for faces in ([[0, 1, 2]], [[0, 1, 2], [3, 4, 5]]):
+        found = depth_maps(vertices, np.array(faces), view, closed=False).whole()
+        mask = silhouettes(vertices, np.array(faces), view, closed=False)
+        np.testing.assert_array_equal(np.isfinite(found), mask > 0)
+        assert mask.all() == (len(faces) == 2)
+
+
 def test_shapes_are_checked():
     with pytest.raises(InvalidData, match="expected vertices"):
         depth_maps(np.zeros((5, 3)), np.zeros((1, 3), int), eye())

@@ -210,6 +210,15 @@ def test_a_body_that_fills_the_image_or_is_out_of_it_feels_nothing(plate):
     assert not area_and_pull(*plates(plate), *FLAT)[1].any()
 
 
+def test_a_body_far_outside_does_no_harm():
+    vertices, faces = icosphere(1)
+    points = torch.tensor(vertices + np.array([1e9, 0, 0]), dtype=torch.float64)[None].requires_grad_()
+    drawn = coverage(points, Topology.of(faces), camera_matrices(camera()), (64, 64))
+    drawn.sum().backward()
+    assert not drawn.any()
+    assert not points.grad.any()
+
+
 def test_what_lies_before_the_body_feels_nothing():
     around = (10.2, 10.2, 50.4, 50.4, 2)
     _, pull = area_and_pull(*plates((25.2, 25.2, 35.6, 35.6, 1), around), *FLAT)
