@@ -110,20 +110,24 @@ def read_regressors(body: Body) -> Mapping[str, JointRegressor] | None:
     InvalidData
         Where the file is damaged.
     """
-    for path in sorted(_ASSETS.glob("free*.npz")):
-        arrays, meta = _opened(path)
-        if meta["mesh_sha256"] == mesh_sha256(body):
-            return {name: _unpacked(body, arrays, meta["sets"][name], name, path) for name in meta["sets"]}
-    return None
+    path = _shipped_for(body)
+    if path is None:
+        return None
+    arrays, meta = _opened(path)
+    return {name: _unpacked(body, arrays, entry, name, path) for name, entry in meta["sets"].items()}
 
 
 def read_errors(body: Body) -> Mapping[str, Mapping[str, Sequence[float]]]:
     """Measured errors of the shipped regressors in mm: set, then kind of error, then one number a joint."""
-    for path in sorted(_ASSETS.glob("free*.npz")):
-        meta = _opened(path)[1]
-        if meta["mesh_sha256"] == mesh_sha256(body):
-            return {name: entry["errors_mm"] for name, entry in meta["sets"].items()}
-    return {}
+    path = _shipped_for(body)
+    sets = {} if path is None else _opened(path)[1]["sets"]
+    return {name: entry["errors_mm"] for name, entry in sets.items()}
+
+
+def _shipped_for(body: Body) -> Path | None:
+    """File of the regressors that ship for a body's mesh."""
+    mesh = mesh_sha256(body)
+    return next((path for path in sorted(_ASSETS.glob("free*.npz")) if _opened(path)[1]["mesh_sha256"] == mesh), None)
 
 
 def save_regressors(

@@ -1,7 +1,6 @@
 """Run one function over many captures: worker processes, progress, and failures that never stop the run."""
 
 import json
-import os
 import sys
 import time
 import traceback
@@ -136,11 +135,6 @@ def record_failures(work: Path, report: Report) -> None:
 
 def _without_value(outcome: Outcome) -> dict[str, Any]:
     return {name: value for name, value in asdict(outcome).items() if name not in ("value", "status")}
-
-
-def default_workers() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def selected(key: CaptureKey | SequenceKey, select: str) -> bool:
