@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from meshgait_data.atomic import write_npz
 from meshgait_data.errors import InvalidData, UsageError
-from meshgait_data.types import BodyParams, CaptureKey, Fit
+from meshgait_data.types import BodyParams, Camera, CaptureKey, Fit
 
-SCHEMA = 1
-"""Version of the file layout."""
+SCHEMA = 2
+"""Version of the file layout; ``docs/formats/fits.md`` says what each has."""
+_READABLE = (1, SCHEMA)
 
 _RESIDUAL = "residual_"
 
@@ -35,6 +36,7 @@ def write_fit(path: Path, fit: Fit) -> None:
         "body_sha256": fit.body_sha256,
         "frame": "world, y up, metres",
         "provenance": dict(fit.provenance),
+        "cameras": {name: _plain_camera(camera) for name, camera in fit.cameras.items()},
     }
     arrays: dict[str, NDArray[Any]] = {
         "betas": fit.params.betas,
@@ -69,9 +71,9 @@ def read_fit(path: Path) -> Fit:
         raise InvalidData(
             f"not a fit file: {error}", where=str(path), hint="delete it and run 'mgdata fit-smpl' again"
         ) from error
-    if meta.get("schema") != SCHEMA:
+    if meta.get("schema") not in _READABLE:
         raise InvalidData(
-            f"fit schema {meta.get('schema')} is not {SCHEMA}",
+            f"fit schema {meta.get('schema')} is not one of {', '.join(map(str, _READABLE))}",
             where=str(path),
             hint="refit with 'mgdata fit-smpl --existing overwrite'",
         )
@@ -87,5 +89,32 @@ def read_fit(path: Path) -> Fit:
         converged=meta["converged"],
         body_name=meta["body_name"],
         body_sha256=meta["body_sha256"],
+        # Files of the first schema have no cameras.
+        cameras={name: _camera(name, plain) for name, plain in meta.get("cameras", {}).items()},
         provenance=meta["provenance"],
+    )
+
+
+def _plain_camera(camera: Camera) -> dict[str, Any]:
+    return {
+        "intrinsics": np.asarray(camera.intrinsics, np.float64).tolist(),
+        "rotation": np.asarray(camera.rotation, np.float64).tolist(),
+        "translation": np.asarray(camera.translation, np.float64).tolist(),
+        "size": list(camera.size),
+        "model": camera.model,
+        "distortion": list(camera.distortion),
+        "reference_m": camera.reference_m,
+    }
+
+
+def _camera(name: str, plain: dict[str, Any]) -> Camera:
+    return Camera(
+        name,
+        intrinsics=np.array(plain["intrinsics"]),
+        rotation=np.array(plain["rotation"]),
+        translation=np.array(plain["translation"]),
+        size=(plain["size"][0], plain["size"][1]),
+        model=plain["model"],
+        distortion=tuple(plain["distortion"]),
+        reference_m=plain["reference_m"],
     )

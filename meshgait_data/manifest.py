@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import string
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -12,9 +11,33 @@ from typing import Any, Literal
 import yaml
 
 from meshgait_data.conventions import SMPL_JOINTS
+from meshgait_data.manifest_fit import FitSection
+from meshgait_data.manifest_rigs import CameraRing, RandomViews, Rig, ViewChange
+from meshgait_data.manifest_source import Source
 from meshgait_data.strict import build, to_plain
-from meshgait_data.types import CameraModel
+from meshgait_data.templates import check_template, template_regex
 from meshgait_data.yaml_files import read_yaml
+
+__all__ = [
+    "SCHEMA",
+    "CameraRing",
+    "FitSection",
+    "JointMap",
+    "Layout",
+    "Licence",
+    "Manifest",
+    "MappedJoint",
+    "Protocol",
+    "RandomViews",
+    "Rig",
+    "Source",
+    "Split",
+    "ViewChange",
+    "dump_yaml",
+    "load_joint_map",
+    "load_manifest",
+    "load_rig",
+]
 
 SCHEMA = 1
 """Version of the manifest schema that this code reads."""
@@ -43,138 +66,24 @@ class Layout:
     """Regular expression of a subject."""
     condition: str = r"[^/]+"
     """Regular expression of a condition."""
+    view: str = r"[^/]+"
+    """Regular expression of a view, where paths of the source name one."""
 
     def __post_init__(self) -> None:
-        _check_template("pattern", self.pattern, needed={"subject", "condition"}, known={"subject", "condition"})
+        check_template("pattern", self.pattern, needed={"subject", "condition"}, known={"subject", "condition"})
         try:
             self.regex()
+            re.compile(self.view)
         except re.error as error:
-            raise ValueError(f"subject or condition is not a regular expression: {error}") from error
+            raise ValueError(f"subject, condition or view is not a regular expression: {error}") from error
 
     def regex(self) -> re.Pattern[str]:
         """Expression whose groups ``subject`` and ``condition`` a full match of a path below the root names."""
-        parts, seen = [], set[str]()
-        for literal, name in _template_parts(self.pattern):
-            parts.append(re.escape(literal))
-            if name:
-                parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{getattr(self, name)})")
-                seen.add(name)
-        return re.compile("".join(parts))
+        return template_regex(self.pattern, {"subject": self.subject, "condition": self.condition})
 
     def path(self, subject: str, condition: str) -> str:
         """Path below the root of one capture."""
         return self.pattern.format(subject=subject, condition=condition)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What the files are and how they are sampled in time."""
-
-    format: Literal["asf_amc"]
-    skeleton: str
-    """Path of the skeleton file below the root; may use ``{subject}``."""
-    joint_map: str
-    """Name of the map to SMPL's joints, a file in ``manifests/skeletons/``."""
-    fps: float
-    """Frames per second of the files."""
-    keep_every: int = 1
-    """Thinning: every n-th frame is used; frames keep their source ids."""
-    min_seconds: float = 1.5
-    """Least duration of a usable capture: one gait cycle (two steps) of a slow walker at 80 steps a minute."""
-
-    def __post_init__(self) -> None:
-        _check_template("skeleton", self.skeleton, needed=set(), known={"subject"})
-        if self.fps <= 0 or self.keep_every < 1:
-            raise ValueError(f"fps={self.fps} must be positive and keep_every={self.keep_every} at least 1")
-        if self.min_seconds < 0:
-            raise ValueError(f"min_seconds={self.min_seconds} must not be negative")
-
-    def skeleton_path(self, subject: str) -> str:
-        """Path below the root of a subject's skeleton file."""
-        return self.skeleton.format(subject=subject)
-
-    @property
-    def working_fps(self) -> float:
-        """Frames per second after thinning."""
-        return self.fps / self.keep_every
-
-
-@dataclass(frozen=True, slots=True)
-class ViewChange:
-    """What one view of a ring has otherwise than the ring."""
-
-    distance_m: float | None = None
-    height_m: float | None = None
-    target_m: float | None = None
-    focal_px: float | None = None
-    roll_deg: float = 0.0
-    """Turn about the optical axis; positive turns the image against the clock."""
-
-
-@dataclass(frozen=True, slots=True)
-class RandomViews:
-    """Ranges that every view of every capture draws from, evenly; by capture, view and seed, so always the same."""
-
-    seed: int = 0
-    azimuth_deg: tuple[float, float] = (0.0, 0.0)
-    """Added to the azimuth of the view."""
-    roll_deg: tuple[float, float] = (0.0, 0.0)
-    """Added to the roll of the view."""
-    distance_m: tuple[float, float] | None = None
-    """Instead of the ring's, like the following ones."""
-    height_m: tuple[float, float] | None = None
-    focal_px: tuple[float, float] | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("azimuth_deg", "roll_deg", "distance_m", "height_m", "focal_px"):
-            low, high = getattr(self, name) or (0.0, 0.0)
-            if low > high or (name in ("distance_m", "focal_px") and low < 0):
-                raise ValueError(f"{name} from {low} to {high} is not a range")
-
-
-@dataclass(frozen=True, slots=True)
-class CameraRing:
-    """Virtual cameras on a circle around the middle of the walk, for captures that no camera saw.
-
-    Azimuth 0 looks at the walker's front, 90 at the left side, 180 at the back. The cameras stand still while the
-    walker passes, so the angle between walker and camera drifts, as in the datasets.
-    """
-
-    azimuths_deg: dict[str, float]
-    """View name to azimuth from the walking direction."""
-    distance_m: float
-    """Radius of the circle."""
-    height_m: float
-    """Height of the cameras above the lowest point of the walk."""
-    target_m: float
-    """Height of the point that they look at."""
-    focal_px: float
-    """Focal length. Weak-perspective and orthographic cameras get the scale that this lens has at the target."""
-    image_size: tuple[int, int]
-    """Width and height in pixels."""
-    model: CameraModel = "perspective"
-    distortion: tuple[float, ...] = ()
-    """Coefficients of the lens in OpenCV's order; labels need a camera without."""
-    views: dict[str, ViewChange] = field(default_factory=dict)
-    """Views that differ from the ring, by name."""
-    random: RandomViews | None = None
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.views) - set(self.azimuths_deg))
-        if unknown:
-            raise ValueError(f"views {unknown} have no azimuth in azimuths_deg")
-        if min(self.distance_m, self.focal_px, *self.image_size) <= 0:
-            raise ValueError("distance_m, focal_px and image_size must be positive")
-
-
-@dataclass(frozen=True, slots=True)
-class Rig:
-    """A layout of cameras that any walk can be seen by."""
-
-    title: str
-    origin: str
-    """Whose layout it is and which of its numbers are published."""
-    cameras: CameraRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +144,7 @@ class Manifest:
     """Side of the aligned silhouettes in pixels."""
     same_person: tuple[tuple[str, ...], ...] = ()
     """Subjects that are, or may be, one person; the first of each group names the identity."""
+    fit: FitSection = field(default_factory=FitSection)
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
@@ -296,25 +206,8 @@ class JointMap:
     joints: tuple[MappedJoint, ...]
 
 
-def _template_parts(template: str) -> list[tuple[str, str]]:
-    """Literal text and the name in braces that follows it ("" at the end)."""
-    # A format spec or conversion stays part of the name, which then is not a known one.
-    parts = string.Formatter().parse(template)
-    return [(text, "" if name is None else f"{name}{spec}{conv or ''}") for text, name, spec, conv in parts]
-
-
-def _check_template(field: str, template: str, *, needed: set[str], known: set[str]) -> None:
-    """A path below the root with plain names in braces, or ValueError."""
-    names = {name for _, name in _template_parts(template) if name}
-    if names - known or needed - names or "{}" in template:
-        words = " and ".join(f"{{{name}}}" for name in sorted(known))
-        raise ValueError(f"{field}={template!r} must name {words}, and nothing else, in braces")
-    if template.startswith("/") or ".." in template.split("/"):
-        raise ValueError(f"{field}={template!r} must be a path below the root, without '..'")
-
-
 def load_manifest(name_or_path: str) -> Manifest:
-    """Read a dataset manifest by its shipped name (``cmu_walk``) or by path; ``cameras`` may be the name of a rig.
+    """Read a dataset manifest by its shipped name (``cmu_walk``) or by path; cameras may be the name of a rig.
 
     Raises
     ------
@@ -324,9 +217,16 @@ def load_manifest(name_or_path: str) -> Manifest:
         Where the YAML is not a manifest.
     """
     data, where = read_yaml(name_or_path, "datasets")
-    if isinstance(data, dict) and isinstance(data.get("cameras"), str):
-        data["cameras"] = to_plain(load_rig(data["cameras"]).cameras)
+    _name_rig(data, "cameras")
+    source = data.get("source") if isinstance(data, dict) else None
+    _name_rig(source.get("cameras") if isinstance(source, dict) else None, "rig")
     return build(Manifest, data, where)
+
+
+def _name_rig(data: Any, key: str) -> None:
+    """Put the cameras of a rig in the place of its name."""
+    if isinstance(data, dict) and isinstance(data.get(key), str):
+        data[key] = to_plain(load_rig(data[key]).cameras)
 
 
 def load_rig(name_or_path: str) -> Rig:

@@ -142,25 +142,6 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Observations:
-    """What a source saw of one walk: 3D joints, in the world frame."""
-
-    key: CaptureKey
-    joints: FloatArray
-    """(F, J, 3) metres, world frame; NaN where a joint was not seen."""
-    joint_names: tuple[str, ...]
-    """J names, in the vocabulary of ``joint_set``."""
-    joint_set: str
-    """Name of the joint set, e.g. ``cmu``."""
-    frame_ids: IntArray
-    """(F,) ids of the frames in the source."""
-    fps: float
-    """Frames per second of these frames (after thinning)."""
-    source_sha256: str = ""
-    """Hash over the source files, for provenance."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class BodyParams:
     """Parameters of an SMPL-family body with smplx's names; rotations are axis-angle in radians."""
 
@@ -179,6 +160,95 @@ class BodyParams:
     def take(self, frames: Any) -> "BodyParams":
         """The same body at some of its frames (any numpy index that keeps the frame axis)."""
         return BodyParams(self.betas, self.global_orient[frames], self.body_pose[frames], self.transl[frames])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points3D:
+    """Named points in space over the frames of one walk: labelled markers of a capture system."""
+
+    points: FloatArray
+    """(F, P, 3) metres, world frame; NaN where a point was not seen."""
+    names: tuple[str, ...]
+    """P names, in the vocabulary of ``point_set``."""
+    point_set: str
+    """Name of the marker set, e.g. ``plug_in_gait``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints:
+    """2D keypoints of one view over the frames of one walk."""
+
+    view: str
+    """Camera that saw them."""
+    points: FloatArray
+    """(F, P, 2) pixels of the image as the camera took it (distorted); NaN where not seen."""
+    confidence: FloatArray
+    """(F, P) 0..1, as the detector says; 0 where not seen."""
+    names: tuple[str, ...]
+    """P names, in the vocabulary of ``joint_set``."""
+    joint_set: str
+    """Name of the joint set, e.g. ``coco17``."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height of the image in pixels; 0 where unknown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Masks:
+    """Silhouettes of one view over the frames of one walk."""
+
+    view: str
+    """Camera that saw them."""
+    images: ByteArray
+    """(F, H, W) 0 background, 255 person."""
+    seen: BoolArray
+    """(F,) whether there is a mask of this frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GivenParams:
+    """Somebody else's SMPL parameters of one walk."""
+
+    params: BodyParams
+    """World frame where the layout has one, else the frame of the camera, see ``frame``."""
+    body: str
+    """Body that they are of, e.g. ``smpl``."""
+    layout: str
+    """Name of the file layout that they came in."""
+    seen: BoolArray
+    """(F,) whether there are parameters for this frame."""
+    frame: str = "world"
+    """``world``, or the name of the view whose camera frame they are in."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observations:
+    """What a source saw of one walk; every kind that is there takes part in the fit. All kinds share the frames."""
+
+    key: CaptureKey
+    joints: FloatArray
+    """(F, J, 3) metres, world frame; NaN where a joint was not seen. J is 0 where no 3D joints were observed."""
+    joint_names: tuple[str, ...]
+    """J names, in the vocabulary of ``joint_set``."""
+    joint_set: str
+    """Name of the joint set, e.g. ``cmu``."""
+    frame_ids: IntArray
+    """(F,) ids of the frames in the source."""
+    fps: float
+    """Frames per second of these frames (after thinning)."""
+    source_sha256: str = ""
+    """Hash over the source files, for provenance."""
+    markers: Points3D | None = None
+    """Surface markers in space."""
+    static: Points3D | None = None
+    """The same markers on the person standing still, frames of their own: tells where the markers sit."""
+    keypoints: tuple[Keypoints, ...] = ()
+    """One for each view that has them."""
+    masks: tuple[Masks, ...] = ()
+    """One for each view that has them."""
+    given: GivenParams | None = None
+    """Existing SMPL parameters."""
+    cameras: Mapping[str, Camera] = field(default_factory=dict)
+    """Known calibration by view; views without are estimated with the body."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,6 +275,8 @@ class Fit:
     """Hash of the body's arrays; a fit is only valid with the body it was made with."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Versions, settings and source hash."""
+    cameras: Mapping[str, Camera] = field(default_factory=dict)
+    """Cameras by view in the frame of the fit, known or estimated; empty where none saw the walk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ COMMANDS = {
     "verify": ".data.verify:verify",
     "body": ".data.body:body",
     "markers": ".data.markers:markers",
+    "priors": ".data.priors:priors",
 }
 
 

@@ -81,7 +81,7 @@ def _figures(found: "Index", findings: Sequence[Finding]) -> dict[str, int | flo
         "identities": len({row.identity for row in found.rows}),
         **{side: sides[side] for side in ("train", "test", "unused")},
         "frames": sum(row.frames for row in captures.values()),
-        "fps": found.manifest.source.working_fps,
+        "fps": found.rows[0].fps if found.rows else found.manifest.source.working_fps,
         "errors": severities[Severity.ERROR],
         "warnings": severities[Severity.WARNING],
         "notes": severities[Severity.INFO],

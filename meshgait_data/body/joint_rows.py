@@ -5,7 +5,7 @@ letters: V vertices, J joints (24), B shape components, N examples. T-pose: y up
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from meshgait_data.errors import InvalidData
 from meshgait_data.types import FloatArray, IntArray
 
 _REACH_M = 0.22
-"""A place on the skin is looked for this far from where the search starts: beyond lie other parts of the body."""
+"""A place on the skin is looked for this far from where the search starts, unless its rule says less."""
 _ON_LINE = 1e-5
 """A ray is moved sideways by this many metres, so that it does not run along an edge."""
 _ALIKE = (0.02, 0.1, 0.3)
@@ -43,6 +43,8 @@ class SkinPoint:
     """Metres from the joints to the start, on a body of the stature that the file names."""
     middle: bool = False
     """Half-way between the skin there and in the opposite direction, instead of on the skin."""
+    reach_m: float = _REACH_M
+    """How far from the start the skin may be, on a body of that stature: beyond lie other parts of the body."""
 
     def __post_init__(self) -> None:
         strangers = [joint for joint in self.start if joint not in SMPL_JOINTS]
@@ -79,13 +81,13 @@ def skin_row(body: Body, point: SkinPoint, scale: float, off_skin_m: float = 0.0
     start = sum(share * joints[SMPL_JOINTS.index(joint)] for joint, share in point.start.items())
     start = start + scale * np.array(point.shift)
     along = np.array(point.towards) / np.linalg.norm(point.towards)
-    here = _hits(body, start, along, scale * _REACH_M)
+    here = _hits(body, start, along, scale * point.reach_m)
     if not len(here):
         raise InvalidData(f"no skin where {point.name!r} is looked for", where=body.name, hint="is it in the T-pose?")
     _, triangle, shares = max(here, key=lambda hit: hit[0])
     row = _hit_row(body, triangle, shares)
     if point.middle:
-        behind = [hit for hit in _hits(body, start, -along, scale * _REACH_M) if hit[0] > 0]
+        behind = [hit for hit in _hits(body, start, -along, scale * point.reach_m) if hit[0] > 0]
         if not behind:
             raise InvalidData(f"no skin behind {point.name!r}", where=body.name, hint="is the mesh closed?")
         _, far, others = min(behind, key=lambda hit: hit[0])
@@ -221,7 +223,7 @@ def _flipped(point: SkinPoint) -> SkinPoint:
     start = {SMPL_JOINTS[SMPL_MIRROR[SMPL_JOINTS.index(joint)]]: share for joint, share in point.start.items()}
     x, y, z = point.towards
     u, v, w = point.shift
-    return SkinPoint(point.name, start, (-x, y, z), point.rule, (-u, v, w), point.middle)
+    return replace(point, start=start, towards=(-x, y, z), shift=(-u, v, w))
 
 
 def nearest_on_surface(points: FloatArray, vertices: FloatArray, faces: IntArray) -> FloatArray:

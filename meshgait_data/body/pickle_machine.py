@@ -3,7 +3,7 @@
 Python's own unpickler calls what a pickle names, and can be made to reserve memory without end by a few bytes. This
 machine knows the instructions of protocols 0 to 5 (``pickletools`` documents them) and builds only numbers, texts,
 bytes, lists, tuples, dictionaries and :class:`Made` records. Every length is compared with what is left of the file
-before anything is reserved, and nothing of the file is hashed except texts.
+before anything is reserved, and nothing of the file is hashed except texts and small numbers.
 """
 
 import codecs
@@ -14,6 +14,8 @@ from typing import Any
 
 MOST_STEPS = 2_000_000
 """Instructions that are followed; a body model has some thousands."""
+_MOST_NUMBERED = 1 << 31
+"""Numbers below are their own hash, so that they can be keys."""
 REBUILD = "rebuild"
 """Kind of ``copyreg._reconstructor``: protocols 0 and 1 make an object of a class through it, without calling it."""
 
@@ -35,7 +37,11 @@ class Made:
     state: Any = None
 
 
-def run(source: bytes, judge: Callable[[str, str], Name]) -> Any:
+Built = Callable[["Made", Callable[[int], bytes]], None]
+"""What is called with a record that was just given its state, and with what takes the next bytes of the file."""
+
+
+def run(source: bytes, judge: Callable[[str, str], Name], built: Built | None = None) -> Any:
     """Follow a pickle to its end.
 
     Parameters
@@ -44,6 +50,8 @@ def run(source: bytes, judge: Callable[[str, str], Name]) -> Any:
         The pickle.
     judge
         Takes module and name of a global; gives the :class:`Name` that stands for it or raises.
+    built
+        Sees each record when its state is complete: joblib writes an array's bytes behind it, between instructions.
 
     Returns
     -------
@@ -55,12 +63,12 @@ def run(source: bytes, judge: Callable[[str, str], Name]) -> Any:
         Where the pickle is damaged, too long, or uses what body models do not need (persistent ids, extension codes,
         out-of-band buffers). Errors of ``judge`` pass through.
     """
-    return _Machine(source, judge).run()
+    return _Machine(source, judge, built).run()
 
 
 class _Machine:
-    def __init__(self, source: bytes, judge: Callable[[str, str], Name]) -> None:
-        self.source, self.judge = source, judge
+    def __init__(self, source: bytes, judge: Callable[[str, str], Name], built: Built | None) -> None:
+        self.source, self.judge, self.built = source, judge, built
         self.place, self.end = 0, len(source)
         self.stack: list[Any] = []
         self.marks: list[int] = []
@@ -177,7 +185,10 @@ class _Machine:
     def build(self) -> None:
         """Give a state to an object; it is only kept."""
         state = self.pop()
-        self.top(Made).state = state
+        made = self.top(Made)
+        made.state = state
+        if self.built is not None:
+            self.built(made, self.take)
 
     def collect(self) -> None:
         """Append to a list, or to what stands for a set."""
@@ -207,10 +218,14 @@ class _Machine:
 
 
 def _enter(target: dict[Any, Any], values: list[Any]) -> None:
-    """Keys and values in turn. Keys that are no text are of no use here, and are never hashed."""
+    """Keys and values in turn. Keys that are neither text nor a small number are no use here, and are never hashed."""
     if len(values) % 2:
         raise ValueError("a key without a value")
-    target.update((key, value) for key, value in zip(values[::2], values[1::2], strict=True) if isinstance(key, str))
+    target.update((key, value) for key, value in zip(values[::2], values[1::2], strict=True) if _is_key(key))
+
+
+def _is_key(key: Any) -> bool:
+    return isinstance(key, str) or (type(key) is int and 0 <= key < _MOST_NUMBERED)
 
 
 def _text(data: bytes) -> str:

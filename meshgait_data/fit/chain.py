@@ -6,6 +6,7 @@ frame (rotation of each free joint, then the translation). A rotation is perturb
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -90,18 +91,29 @@ class Chain:
         Parameters
         ----------
         world
-            (F, J, 3, 3)
+            (T, J, 3, 3)
         rest
-            (J, 3, C): rest joints (C = 1), or their derivative by the shape (C = B).
+            (J, 3, C) or (T, J, 3, C): rest joints (C = 1), or their derivative by the shape (C = B).
 
         Returns
         -------
-        (F, J, 3, C) the same for the posed joints, without the translation.
+        (T, J, 3, C) the same for the posed joints, without the translation.
         """
-        result = rest.expand(len(world), *rest.shape).clone()
-        for joints, parents in self.levels:
-            result[:, joints] = result[:, parents] + world[:, parents] @ (rest[joints] - rest[parents])
-        return result
+        parents = list(self.parents[1:])
+        bones = world[:, parents] @ (rest[..., 1:, :, :] - rest[..., parents, :, :])
+        bones = torch.cat([rest[..., :1, :, :].expand(len(world), -1, -1, -1), bones], 1)
+        above = ancestry(self.parents, bones.dtype, bones.device)
+        return (above @ bones.flatten(2)).reshape(bones.shape)
+
+
+@lru_cache(maxsize=16)
+def ancestry(parents: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(J, J) one where the column's joint is the row's or above it."""
+    above = torch.eye(len(parents), dtype=dtype, device=device)
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            above[joint] += above[parent]
+    return above
 
 
 @dataclass(frozen=True, slots=True)

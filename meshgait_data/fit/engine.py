@@ -1,54 +1,90 @@
-"""The fit of a body to observed 3D joints: closed-form start, then damped Gauss-Newton over all frames at once."""
+"""The fit of bodies to whatever was observed: one problem for all kinds of evidence, many captures side by side."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from meshgait_data import torch_rotations
 from meshgait_data.body.model import Body
-from meshgait_data.fit.chain import State
-from meshgait_data.fit.observed import Mapped, map_observations
-from meshgait_data.fit.problem import make_problem
-from meshgait_data.fit.quality import judge
-from meshgait_data.fit.residuals import Evaluation, Problem, evaluate, linearise
+from meshgait_data.errors import FitError
+from meshgait_data.fit import from_params, kinds
+from meshgait_data.fit.adopt import adopt, reasons, told
+from meshgait_data.fit.batch import State
+from meshgait_data.fit.judging import judged, take_frames
+from meshgait_data.fit.kinds import Begun, Gathered
+from meshgait_data.fit.known import Known
+from meshgait_data.fit.minimise import Problem, Solution, Stopping, minimise
+from meshgait_data.fit.priors import PosePrior
+from meshgait_data.fit.sanity_observed import check_observations
+from meshgait_data.fit.scene import Scene
 from meshgait_data.fit.settings import FitSettings
-from meshgait_data.fit.solver import System, solve
-from meshgait_data.fit.start import first_guess
+from meshgait_data.fit.terms.base import Term
+from meshgait_data.fit.terms.pose_prior import PoseTerm
+from meshgait_data.fit.terms.shape import ShapePrior
+from meshgait_data.fit.terms.smoothness import Smoothness, stencils
 from meshgait_data.manifest import JointMap
 from meshgait_data.rotations import log
-from meshgait_data.types import BodyParams, Fit, Observations
+from meshgait_data.types import BodyParams, Camera, Fit, FloatArray, Observations
 
 _DEFAULT = FitSettings()
-_DAMPING = 1e-4
-"""Marquardt's factor at the start: the closed form is near enough for almost full steps."""
-_LEAST_DAMPING = 1e-8
-_HONEST_DAMPING = 1.0
-"""With more, a step is short because it is held back, which says nothing about how far the minimum is."""
-_MAX_REFUSED = 8
-"""Steps that may be refused in a row, each with ten times the damping, before the cost counts as flat."""
+_MEMORY_S = 0.5
+"""Seconds that a pose's departure from the mean lasts, where no gait prior says (measured on the shipped walks): frames
+that are closer are no independent evidence for or against the prior."""
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """Where the solver stopped."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Usable:
+    """A capture that can be fitted."""
 
-    state: State
-    at: Evaluation
-    converged: bool
-    iterations: int
+    seen: Observations
+    """Only with the frames that take part."""
+    notes: tuple[str, ...] = ()
+    """What the fit should say about frames that were left out."""
+    provenance: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """A batch at its solution."""
+
+    scene: Scene
+    found: Gathered
+    begun: Begun
+    problem: Problem
+    solution: Solution
+    continuous: bool
+    """Whether places in the world mean anything; not where each frame has a camera of its own."""
 
 
 def fit_joints(
     body: Body,
     observations: Observations,
     joint_map: JointMap,
+    prior: PosePrior,
     settings: FitSettings = _DEFAULT,
     *,
     device: torch.device | str = "cpu",
 ) -> Fit:
-    """Fit shape (one for the walk), pose and place (one a frame) to 3D joints.
+    """Fit one walk to its 3D joints; raises the FitError that :func:`fit_captures` returns."""
+    known = Known(prior, maps={observations.joint_set: joint_map})
+    result = fit_captures(body, [observations], known, settings, device=device)[0]
+    if isinstance(result, FitError):
+        raise result
+    return result
+
+
+def fit_captures(
+    body: Body,
+    seen: Sequence[Observations],
+    known: Known,
+    settings: FitSettings = _DEFAULT,
+    *,
+    device: torch.device | str = "cpu",
+) -> list[Fit | FitError]:
+    """Fit shape (one for a walk), pose and place (one a frame) to all that was observed of each walk.
 
     The same input gives the same bytes on the same machine and number of threads.
 
@@ -56,10 +92,10 @@ def fit_joints(
     ----------
     body
         Body to fit.
-    observations
-        (F, J, 3) joints in metres, world frame; NaN where not seen.
-    joint_map
-        Which observed joint is which point of the body.
+    seen
+        Walks; those that offer the same kinds of observations are solved side by side.
+    known
+        Priors, correspondences, how each kind is taken, thresholds of the verdict.
     settings
         Weights and stopping rules.
     device
@@ -67,121 +103,234 @@ def fit_joints(
 
     Returns
     -------
-    The fit. Frames with too few joints are left out and named in ``reasons``.
+    For each walk its judged fit, or the error that says why there is none. Frames with too few observations are left
+    out and named in ``reasons``.
+    """
+    results: dict[int, Fit | FitError] = {}
+    groups: dict[tuple[object, ...], list[tuple[int, Usable]]] = {}
+    for index, each in enumerate(seen):
+        try:
+            usable = prepare(body, each, known, settings)
+        except FitError as error:
+            results[index] = error
+            continue
+        if isinstance(usable, Fit):
+            results[index] = usable
+        else:
+            groups.setdefault(kinds.signature(usable.seen, known), []).append((index, usable))
+    for group in groups.values():
+        fits = fit_alike(body, [usable for _, usable in group], known, settings, device=device)
+        results.update(zip((index for index, _ in group), fits, strict=True))
+    return [_judged(body, seen[index], results[index], known) for index in range(len(seen))]
+
+
+def _judged(body: Body, seen: Observations, fit: Fit | FitError, known: Known) -> Fit | FitError:
+    if isinstance(fit, FitError):
+        return fit
+    world = bool(fit.provenance.get("continuous", True))
+    return judged(body, fit, seen, known.maps, known.thresholds, world=world)
+
+
+def prepare(body: Body, seen: Observations, known: Known, settings: FitSettings = _DEFAULT) -> Usable | Fit:
+    """The frames that take part; or the fit, where given parameters are kept as they are.
 
     Raises
     ------
     FitError
-        Where the map names joints that were not observed, or too few frames show enough joints.
+        Where there are too few frames, a kind of observation does not fit its map, or what was observed cannot be a
+        person as it stands (unit, axes, joint set).
     """
-    mapped = map_observations(observations, joint_map, settings)
-    problem = make_problem(body, mapped, settings, fps=observations.fps, device=device)
-    solution = minimise(problem, first_guess(problem), settings)
-    params = to_params(solution.state)
-    judged = judge(
-        problem,
-        solution.at,
-        betas=params.betas,
-        frame_ids=mapped.frame_ids,
-        converged=solution.converged,
-        settings=settings,
-    )
-    return Fit(
-        key=observations.key,
-        params=params,
-        frame_ids=mapped.frame_ids,
-        fps=observations.fps,
-        residuals=judged.residuals,
-        verdict=judged.verdict,
-        reasons=(*_dropped(mapped), *judged.reasons),
-        converged=solution.converged,
-        body_name=body.name,
-        body_sha256=body.sha256,
-        provenance={"iterations": solution.iterations},
-    )
+    notes: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] | None = None
+    if seen.given is not None:
+        adopted = adopt(body, seen, known.given, source=known.source, skin=known.skin)
+        if known.given.mode == "keep":
+            # What was placed by a nominal camera, frame by frame, neither walks nor slips.
+            return from_params.keep(body, adopted, known.given, provenance={"continuous": seen.given.frame == "world"})
+        seen, notes, provenance = adopted.observations, reasons(adopted), told(adopted, known.given)
+    kept = kinds.enough(seen, known, settings.min_seen)
+    if kept.any():
+        checked = check_observations(body, seen, {**known.maps, **known.placements}, repair=known.repair)
+        seen, kept = checked.seen, kinds.enough(checked.seen, known, settings.min_seen)
+        said = tuple(f"note: {finding.message}" for finding in checked.findings)
+    if kept.sum() < settings.min_frames:
+        raise FitError(
+            f"only {kept.sum()} of {len(kept)} frames show {settings.min_seen:.0%} of what was to be seen; "
+            f"{settings.min_frames} {'is' if settings.min_frames == 1 else 'are'} needed",
+            where=str(seen.key),
+            hint="check the source file, or leave this capture out",
+        )
+    lost = seen.frame_ids[~kept].tolist()
+    if lost:
+        listed = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
+        notes = (*notes, f"dropped: {len(lost)} frames with too few observations ({listed})")
+    return Usable(take_frames(seen, kept), (*notes, *said), provenance)
 
 
-def minimise(problem: Problem, start: State, settings: FitSettings) -> Solution:
-    """Levenberg-Marquardt: steps that would raise the cost are refused and damped more.
-
-    Converged means that the last step was below ``step_tolerance``, or lowered the cost by less than
-    ``cost_tolerance`` of it.
-    """
-    state, at, damping = start, evaluate(problem, start), _DAMPING
-    for iteration in range(1, settings.max_iterations + 1):
-        attempt = _descend(problem, state, at, damping, settings.step_tolerance)
-        small = attempt.length < settings.step_tolerance and attempt.damping <= _HONEST_DAMPING
-        if not attempt.at.cost <= at.cost:
-            # Refused to the end, or so small a step that only rounding is left.
-            return Solution(state, at, small, iteration)
-        flat = at.cost - attempt.at.cost < settings.cost_tolerance * at.cost and attempt.damping <= _HONEST_DAMPING
-        state, at, damping = attempt.state, attempt.at, max(attempt.damping / 10, _LEAST_DAMPING)
-        if small or flat:
-            return Solution(state, at, True, iteration)
-    return Solution(state, at, False, settings.max_iterations)
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    state: State
-    at: Evaluation
-    length: float
-    damping: float
-
-
-def _descend(problem: Problem, state: State, at: Evaluation, damping: float, tolerance: float) -> _Attempt:
-    """One step, damped until it lowers the cost or is as good as none."""
-    system = linearise(problem, state, at)
-    refused = 0
-    while True:
-        step, shape_step = _step(system, damping)
-        length = _length(step, shape_step)
-        trial = _moved(problem, state, step, shape_step)
-        reached = evaluate(problem, trial)
-        settled = length < tolerance and damping <= _HONEST_DAMPING
-        if reached.cost <= at.cost or settled or refused == _MAX_REFUSED:
-            return _Attempt(trial, reached, length, damping)
-        damping, refused = 10 * damping, refused + 1
-
-
-def _step(system: System, damping: float) -> tuple[Tensor, Tensor]:
-    """Solve in single precision: a tenth faster in all, and the fitted joints stay within 0.001 mm.
-
-    The cost, in double precision, decides whether the step is good.
-    """
+def fit_alike(
+    body: Body,
+    usable: Sequence[Usable],
+    known: Known,
+    settings: FitSettings = _DEFAULT,
+    *,
+    device: torch.device | str = "cpu",
+) -> list[Fit | FitError]:
+    """Fit captures of one signature side by side; where one cannot be started, it is left out and the others go on."""
     try:
-        return solve(system, damping, torch.float32)
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch documents it but does not export its type
-        return solve(system, damping)
+        return list(to_fits(solve(body, [each.seen for each in usable], known, settings, device=device), usable))
+    except FitError as error:
+        if len(usable) == 1:
+            return [error]
+    return [fit_alike(body, [each], known, settings, device=device)[0] for each in usable]
 
 
-def _length(step: Tensor, shape_step: Tensor) -> float:
-    """Longest part of a step: radians, decimetres, tenths of a standard deviation."""
-    parts = step[:, :-3].abs().max(), 10 * step[:, -3:].abs().max(), shape_step.abs().max() / 10
-    return float(torch.stack(parts).max())
+def solve(
+    body: Body,
+    seen: Sequence[Observations],
+    known: Known,
+    settings: FitSettings = _DEFAULT,
+    *,
+    device: torch.device | str = "cpu",
+) -> Solved:
+    """Solve captures of one signature side by side; all of their frames take part.
+
+    Raises
+    ------
+    FitError
+        Where a capture cannot be fitted.
+    """
+    scene = Scene.of(body, seen, known.maps, settings, device=device)
+    found = kinds.gather(scene, known)
+    begun = kinds.begin(scene, found, known)
+    found = replace(found, parts={**found.parts, **begun.parts})
+    start = replace(begun.state, extras=_extras(scene, found, begun.state))
+    terms = (*found.terms, *prior_terms(scene, found, begun, known))
+    problem = Problem(scene.chain, scene.layout, found.free, terms, found.extras, found.held)
+    flat = max(settings.cost_tolerance, begun.cost_noise)
+    stopping = Stopping(settings.max_iterations, settings.step_tolerance, flat)
+    solution = minimise(problem, start, stopping)
+    return Solved(scene, found, begun, problem, solution, kinds.continuous(scene, known))
 
 
-def _moved(problem: Problem, state: State, step: Tensor, shape_step: Tensor) -> State:
-    free = list(problem.points.free)
-    rotations = state.rotations.clone()
-    rotations[:, free] = rotations[:, free] @ torch_rotations.exp(step[:, :-3].reshape(len(step), -1, 3))
-    return State(rotations, state.betas + shape_step, state.transl + step[:, -3:])
+def _extras(scene: Scene, found: Gathered, state: State) -> dict[str, Tensor]:
+    """Values of all further unknowns: zero is their nominal value."""
+    zeros = {extra.name: scene.seconds.new_zeros(len(scene.layout), extra.size) for extra in found.extras}
+    return {**zeros, **state.extras}
 
 
-def to_params(state: State) -> BodyParams:
+def prior_terms(scene: Scene, found: Gathered, begun: Begun, known: Known) -> tuple[Term, ...]:
+    """What is known of people: poses, joint limits, shapes, accelerations."""
+    lengths = torch.tensor(scene.layout.lengths, dtype=torch.float64, device=scene.seconds.device)
+    terms: list[Term] = [kinds.limits(scene, found.free)]
+    if begun.pose_prior is not None:
+        terms.append(begun.pose_prior)
+    else:
+        pose, memory = known.pose.to(scene.seconds.device), known.gait.memory_s if known.gait else _MEMORY_S
+        terms.append(PoseTerm.of(pose, found.free, weight=independence(scene, memory)))
+    terms.append(ShapePrior(found.shape_precision(lengths)))
+    terms.append(smoothness(scene, found, known))
+    return tuple(terms)
+
+
+def independence(scene: Scene, memory_s: float) -> Tensor:
+    """(N,) share of one frame in what the frames of a capture tell of its pose, given how long departures last."""
+    shares = []
+    for part in scene.layout.slices():
+        seconds = scene.seconds[part]
+        span = float(seconds[-1] - seconds[0])
+        shares.append(min(1.0, max(1.0, span / memory_s) / len(seconds)))
+    return scene.seconds.new_tensor(shares)
+
+
+def smoothness(scene: Scene, found: Gathered, known: Known) -> Smoothness:
+    """Accelerations of walking people."""
+    lengths = torch.tensor(scene.layout.lengths, dtype=torch.float64, device=scene.seconds.device)
+    pose = known.pose.to(scene.seconds.device)
+    return Smoothness(
+        stencils(scene.layout, scene.seconds),
+        1 / pose.acceleration,
+        1 / pose.transl_acceleration if kinds.continuous(scene, known) else 0.0,
+        found.free,
+        found.white_share(lengths),
+    )
+
+
+def to_fits(solved: Solved, usable: Sequence[Usable]) -> list[Fit]:
+    """Fits with the residuals of every term, capture by capture; not judged yet."""
+    scene, solution = solved.scene, solved.solution
+    errors = {name: residual.error.cpu().numpy() for name, residual in solution.residuals.items()}
+    state, cameras = kinds.in_their_world(solution, solved.found, scene)
+    fits = []
+    for index, frames in enumerate(scene.layout.slices()):
+        seen, params = scene.seen[index], to_params(state, index, frames)
+        fits.append(
+            Fit(
+                key=seen.key,
+                params=params,
+                frame_ids=seen.frame_ids,
+                fps=seen.fps,
+                residuals=_residuals(errors, frames) | _overlaps(scene, params, seen, cameras[index]),
+                verdict=np.zeros(len(params), np.uint8),
+                reasons=usable[index].notes,
+                converged=bool(solution.converged[index]),
+                body_name=scene.body.name,
+                body_sha256=scene.body.sha256,
+                cameras=cameras[index],
+                provenance={
+                    **(usable[index].provenance or {}),
+                    **_told(solved, index),
+                    "continuous": solved.continuous,
+                },
+            )
+        )
+    return fits
+
+
+def _residuals(errors: Mapping[str, FloatArray], frames: slice) -> dict[str, FloatArray]:
+    """Of one capture; a term that says nothing about any frame is left out."""
+    found = {name: values[frames].astype(np.float32) for name, values in errors.items()}
+    return {name: values for name, values in found.items() if np.isfinite(values).any()}
+
+
+def _overlaps(
+    scene: Scene, params: BodyParams, seen: Observations, cameras: Mapping[str, Camera]
+) -> dict[str, FloatArray]:
+    """Intersection over union with the masks of each view."""
+    if not seen.masks:
+        return {}
+    found = from_params.mask_ious(scene.body, params, replace(seen, cameras=cameras))
+    return {f"mask_iou:{view}": values.astype(np.float32) for view, values in found.items()}
+
+
+def _told(solved: Solved, capture: int) -> dict[str, Any]:
+    """How the solver got there: what each term contributed."""
+    solution = solved.solution
+    costs = {name: float(residual.cost[capture]) for name, residual in solution.residuals.items()}
+    total = sum(costs.values()) or 1.0
+    sigma = {term.name: getattr(term, "sigma", None) for term in solved.problem.terms}
+    terms = {}
+    for term in solved.problem.terms:
+        row: dict[str, Any] = {"unit": term.unit, "share": round(costs[term.name] / total, 6)}
+        if isinstance(spread := sigma[term.name], Tensor):
+            row["sigma"] = round(float(spread[capture].mean()), 6)
+        terms[term.name] = row
+    told: dict[str, Any] = {"iterations": int(solution.iterations[capture]), "terms": terms, "start": solved.begun.kind}
+    if solved.begun.ambiguity is not None:
+        told["ambiguity"] = round(float(solved.begun.ambiguity[capture]), 4)
+    return told
+
+
+def to_params(state: State, capture: int, frames: slice) -> BodyParams:
     """Axis-angle in single precision, with smplx's names."""
-    angles = log(state.rotations.cpu().numpy()).astype(np.float32)
+
+    def single(values: Tensor) -> FloatArray:
+        return np.asarray(values.cpu().numpy().astype(np.float32))
+
+    angles = log(state.rotations[frames].cpu().numpy()).astype(np.float32)
     return BodyParams(
-        betas=state.betas.cpu().numpy().astype(np.float32),
+        betas=single(state.betas[capture]),
         global_orient=angles[:, 0].copy(),
         body_pose=angles[:, 1:].reshape(len(angles), -1),
-        transl=state.transl.cpu().numpy().astype(np.float32),
+        transl=single(state.transl[frames]),
     )
-
-
-def _dropped(mapped: Mapped) -> tuple[str, ...]:
-    if not mapped.dropped:
-        return ()
-    listed = ", ".join(str(i) for i in mapped.dropped[:5])
-    more = ", ..." if len(mapped.dropped) > 5 else ""
-    return (f"dropped: {len(mapped.dropped)} frames with too few joints ({listed}{more})",)

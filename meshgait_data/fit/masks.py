@@ -30,7 +30,7 @@ from meshgait_data.body.torch_body import TorchBody
 from meshgait_data.errors import FitError, InvalidData
 from meshgait_data.fit.mask_views import MaskViews
 from meshgait_data.fit.priors import make_prior
-from meshgait_data.fit.residuals import Prior
+from meshgait_data.fit.terms.by_hand import Prior
 from meshgait_data.fit.settings import FitSettings
 from meshgait_data.render.contour import ContourTarget, contour_distance
 from meshgait_data.render.soft import Topology, coverage

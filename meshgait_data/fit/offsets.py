@@ -9,24 +9,25 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from meshgait_data.body.model import Body
 from meshgait_data.conventions import SMPL_JOINTS
-from meshgait_data.fit.engine import minimise
-from meshgait_data.fit.observed import map_observations
-from meshgait_data.fit.problem import make_problem
+from meshgait_data.fit.engine import Usable, prepare, solve
+from meshgait_data.fit.known import Known
+from meshgait_data.fit.priors import PosePrior
 from meshgait_data.fit.settings import FitSettings
-from meshgait_data.fit.start import first_guess
 from meshgait_data.manifest import JointMap, MappedJoint
 from meshgait_data.types import FloatArray, Observations
+
+_DEFAULT = FitSettings()
 
 
 def learn_offsets(
     body: Body,
     walks: Sequence[Observations],
     joint_map: JointMap,
-    settings: FitSettings,
+    prior: PosePrior,
+    settings: FitSettings = _DEFAULT,
     *,
     anchors: Collection[str],
     rounds: int = 4,
@@ -41,6 +42,8 @@ def learn_offsets(
         Observations of people; each subject counts once, however many walks there are.
     joint_map
         Correspondence and weights; its offsets are forgotten.
+    prior
+        Of poses.
     settings
         Of the fits.
     anchors
@@ -56,26 +59,31 @@ def learn_offsets(
     for turn in range(rounds):
         chosen = anchors if turn == 0 else [row.observed for row in joint_map.joints]
         rows = tuple(replace(row, weight=row.weight * (row.observed in chosen)) for row in current.joints)
+        places = _local_places(body, walks, replace(current, joints=rows), prior, settings)
         subjects: dict[str, list[FloatArray]] = {}
-        for walk in walks:
-            places = _local_places(body, walk, replace(current, joints=rows), settings)
-            subjects.setdefault(walk.key.subject, []).append(places)
+        for walk, place in zip(walks, places, strict=True):
+            subjects.setdefault(walk.key.subject, []).append(place)
         mean = np.nanmean([np.nanmean(places, 0) for places in subjects.values()], 0)
         current = replace(current, joints=_symmetric(current.joints, mean))
     return current
 
 
-def _local_places(body: Body, walk: Observations, joint_map: JointMap, settings: FitSettings) -> FloatArray:
-    """(rows, 3) mean over frames of each observed joint in the frame of its SMPL joint."""
-    mapped = map_observations(walk, joint_map, settings)
-    problem = make_problem(body, mapped, settings, fps=walk.fps)
-    at = minimise(problem, first_guess(problem), settings).at
-    frames = np.isin(walk.frame_ids, mapped.frame_ids)
-    columns = [walk.joint_names.index(row.observed) for row in joint_map.joints]
+def _local_places(
+    body: Body, walks: Sequence[Observations], joint_map: JointMap, prior: PosePrior, settings: FitSettings
+) -> list[FloatArray]:
+    """For each walk (rows, 3): mean over frames of each observed joint in the frame of its SMPL joint."""
+    known = Known(prior, maps={joint_map.joint_set: joint_map})
+    usable = [prepare(body, walk, known, settings) for walk in walks]
+    seen = [each.seen for each in usable if isinstance(each, Usable)]
+    posed = solve(body, seen, known, settings).solution.posed
     owners = [SMPL_JOINTS.index(row.body) for row in joint_map.joints]
-    seen = torch.as_tensor(walk.joints[frames][:, columns], dtype=at.joints.dtype)
-    local = (at.world[:, owners].mT @ (seen - at.joints[:, owners])[..., None])[..., 0]
-    return np.nanmean(local.numpy(), 0)
+    places = []
+    for walk, frames in zip(seen, posed.layout.slices(), strict=True):
+        columns = [walk.joint_names.index(row.observed) for row in joint_map.joints]
+        world, joints = (values[frames][:, owners].cpu().numpy() for values in (posed.world, posed.joints))
+        local = np.einsum("fpji,fpj->fpi", world, walk.joints[:, columns] - joints)
+        places.append(np.asarray(np.nanmean(local, 0)))
+    return places
 
 
 def _symmetric(rows: tuple[MappedJoint, ...], offsets: FloatArray) -> tuple[MappedJoint, ...]:

@@ -50,20 +50,17 @@ class FitSettings:
 
     num_betas: int = 10
     """Shape components to estimate, the first of the body's; all where it has fewer."""
-    sigma_m: float = 0.01
-    """Metres: standard deviation of an observed joint, the unit of all other weights."""
-    huber_m: float = 0.03
-    """Metres: beyond this distance a joint counts linearly and no longer quadratically (Huber)."""
+    noise_m: float = 0.01
+    """Metres: noise of one coordinate of a 3D point where a capture is too short to measure it (see ``noise.py``)."""
+    least_noise_m: float = 0.0003
+    """Metres: 3D points are never trusted more than that."""
+    huber: float = 3.0
+    """Standard deviations beyond which an observed point pulls no harder (Huber)."""
     map_error_m: float = 0.01
     """Metres: how far one person's joints lie from where the joint map puts them. This error is the same in all
-    frames, so more frames are not more evidence against the mean shape: the shape prior (unit normal) counts
-    ``(map_error_m / sigma_m)^2`` in every frame."""
-    own_error_m: float = 0.002
-    """Metres: the same where the joints are the body's own (joint set ``smpl``)."""
-    cutoff_hz: float = 10.0
-    """Smoothing about halves the amplitude of motion at this frequency (see ``problem.py``) and takes 5 % at 4 Hz with
-    30 frames per second; 0, or half the frame rate and more, turns it off. Marker paths in walking carry 99.7 % of
-    their power below 6 Hz (Winter, Sidwall & Hobson, J. Biomechanics 7, 1974)."""
+    frames, so more frames are not more evidence against the mean shape."""
+    own_error_m: float = 0.0002
+    """Metres: the same where the joints are the body's own (joint set ``smpl24``)."""
     limit_sd_deg: float = 3.0
     """Degrees: softness of the stops of knees and elbows."""
     max_iterations: int = 30
@@ -71,8 +68,8 @@ class FitSettings:
     """Radians and decimetres: the solver has converged where no unknown moved more in an accepted step."""
     cost_tolerance: float = 1e-4
     """Or where an accepted step lowered the cost by less than this share."""
-    min_frames: int = 3
-    """Frames with enough joints that a capture needs."""
+    min_frames: int = 1
+    """Frames with enough observations that a capture needs."""
     min_seen: float = 0.25
     """Share of the mapped joints (by weight) that a frame needs."""
     flag_residual_m: float = 0.05
@@ -88,9 +85,7 @@ class FitSettings:
     prior: tuple[JointPrior, ...] = field(default=POSE_PRIOR)
 
     def __post_init__(self) -> None:
-        lengths = ("sigma_m", "huber_m", "map_error_m", "own_error_m")
+        lengths = ("noise_m", "least_noise_m", "map_error_m", "own_error_m", "huber")
         for name in (*lengths, "limit_sd_deg", "max_iterations", "min_frames", "num_betas"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be positive")
-        if self.cutoff_hz < 0:
-            raise ValueError(f"cutoff_hz={self.cutoff_hz} must not be negative")

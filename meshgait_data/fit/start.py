@@ -3,80 +3,137 @@
 Kabsch, *A solution for the best rotation to relate two sets of vectors*, Acta Cryst. A32 (1976).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from meshgait_data.conventions import SMPL_JOINTS
-from meshgait_data.fit.chain import Chain, Points, State
-from meshgait_data.fit.residuals import Problem
+from meshgait_data.fit.batch import Layout, State, pose
+from meshgait_data.fit.chain import Chain
+from meshgait_data.fit.points import BodyPoints
 
 _TRUNK = frozenset(
     {"pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3", "neck", "left_shoulder", "right_shoulder"}
 )
 """Joints that move nearly as one; together they give the pelvis a direction even where hips are missing."""
 
-_TIE = 1e-4
-"""Square metres: pull towards the mean pose, which decides what the points leave open (twist, unseen joints). Points
-at 10 cm weigh 100 times as much."""
+_TIE_M = 0.01
+"""Metres: pull towards the mean pose, as of a point at this distance, which decides what the points leave open (twist,
+unseen joints); with more noise, of a point at ``_TIE_SD`` times the noise."""
+_TIE_SD = 3.0
+
+_LEVER_M = 0.03
+"""Metres from its joint within which a point says nothing about that joint's own rotation."""
+
+_SHAPE_TIE = 1e-4
+"""(1 cm)^2 a frame, as sure as observed points are: betas that nothing observes stay at zero."""
 
 
-def nearest_points(chain: Chain, points: Points) -> tuple[list[int], ...]:
+def owners(points: BodyPoints) -> Tensor:
+    """(P,) the joint that each point moves with most."""
+    strength = points.weight.new_zeros(points.count, 24)
+    strength[points.point, points.joint] = points.weight
+    return strength.argmax(1)
+
+
+def nearest_points(chain: Chain, owner: Sequence[int], levered: Sequence[bool]) -> tuple[list[int], ...]:
     """For each joint, the observed points that tell most about its own rotation.
+
+    Parameters
+    ----------
+    chain
+        The tree.
+    owner
+        Joint that each of P points moves with.
+    levered
+        Whether a point is far enough from that joint to feel its rotation.
 
     Returns
     -------
     Ids of the points that each joint moves with no other observed joint in between.
     """
-    owners = points.joints.tolist()
-    moved = points.offsets.abs().sum(-1) > 0
+    centres = {joint for joint, far in zip(owner, levered, strict=True) if not far}
     found: tuple[list[int], ...] = tuple([] for _ in chain.parents)
-    for point, owner in enumerate(owners):
-        ancestors = chain.ancestors(owner)
-        for ancestor in ancestors if moved[point] else ancestors[1:]:
+    for point, joint in enumerate(owner):
+        above = chain.ancestors(joint)
+        for ancestor in above if levered[point] else above[1:]:
             found[ancestor].append(point)
-            if ancestor in owners and ancestor != owner:
+            if ancestor in centres and ancestor != joint:
                 break
     return found
 
 
-def first_guess(problem: Problem, rounds: int = 2) -> State:
-    """Guess pose, place and shape without iterating on angles.
-
-    What the points leave open (twist of a single bone, unseen joints) follows the prior's mean pose.
+def first_guess(
+    chain: Chain,
+    layout: Layout,
+    points: BodyPoints,
+    targets: Tensor,
+    weights: Tensor,
+    *,
+    mean: Tensor,
+    free: Sequence[int],
+    noise: Tensor | None = None,
+    rounds: int = 2,
+) -> State:
+    """Guess pose, place and shape from points in space without iterating on angles.
 
     Parameters
     ----------
-    problem
-        Body, observed points and prior.
+    chain, layout, points
+        Body, captures and P points.
+    targets
+        (T, P, 3) metres; anything finite where unseen.
+    weights
+        (T, P) relative; zero where unseen.
+    mean
+        (J, 3, 3) mean pose: what the points leave open (twist of a single bone, unseen joints) follows it.
+    free
+        Joints that may move; the others take the mean pose.
+    noise
+        (N,) metres: standard deviation of a target; None where it is small.
     rounds
         Times that rotations and shape take turns.
     """
-    chain, targets = problem.chain, problem.targets
-    near = nearest_points(chain, problem.points)
-    trunk = [point for point, owner in enumerate(problem.points.joints.tolist()) if SMPL_JOINTS[owner] in _TRUNK]
-    near[0][:] = trunk or near[0]
-    state = State(
-        rotations=problem.prior.mean.expand(len(targets), -1, -1, -1).clone(),
-        betas=chain.template.new_zeros(chain.shapedirs.shape[-1]),
-        transl=targets.new_zeros(len(targets), 3),
-    )
+    owner = owners(points)
+    middle = points.rest.new_zeros(points.count, 3).index_add_(0, points.point, points.rest)
+    levered = ((middle - chain.template[owner]).norm(dim=1) > _LEVER_M).tolist()
+    near = nearest_points(chain, owner.tolist(), levered)
+    trunk = [point for point, joint in enumerate(owner.tolist()) if SMPL_JOINTS[joint] in _TRUNK]
+    near[0][:] = trunk if len(trunk) > 2 else list(range(points.count))
+    weights = weights / weights.max().clamp(min=1e-12)
+    noise = targets.new_zeros(len(layout)) if noise is None else noise
+    tie = (_TIE_SD * noise).clamp(min=_TIE_M).square()[layout.capture, None, None]
+    still = mean.expand(layout.frames, -1, -1, -1)
+    betas = chain.template.new_zeros(len(layout), chain.shapedirs.shape[-1])
+    state = State(still, targets.new_zeros(layout.frames, 3), betas)
+    fixed = [joint for joint in range(len(chain.parents)) if joint not in free]
     for _ in range(rounds):
-        world = _turn(problem, near, chain.rest(state.betas))
+        world = _turn(chain, layout, points, near, state.betas, targets, weights, mean, tie)
         rotations = world.clone()
         for joints, parents in chain.levels:
             rotations[:, joints] = world[:, parents].mT @ world[:, joints]
-        fixed = [joint for joint in range(len(chain.parents)) if joint not in problem.points.free]
-        rotations[:, fixed] = problem.prior.mean[fixed]
-        state = State(rotations, *_shape_and_place(problem, world))
+        rotations[:, fixed] = mean[fixed]
+        state = _shape_and_place(chain, layout, points, rotations, targets, weights)
     return state
 
 
-def _turn(problem: Problem, near: tuple[list[int], ...], rest: Tensor) -> Tensor:
-    """(F, J, 3, 3) world rotations that turn rest directions into observed ones."""
-    chain, points, prior = problem.chain, problem.points, problem.prior
-    targets, weights = problem.targets, problem.weights / problem.weights.max().clamp(min=1e-12)
-    marks = rest[points.joints] + points.offsets
-    world = prior.mean.expand(len(targets), -1, -1, -1).clone()
+def _turn(
+    chain: Chain,
+    layout: Layout,
+    points: BodyPoints,
+    near: tuple[list[int], ...],
+    betas: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    mean: Tensor,
+    tie: Tensor,
+) -> Tensor:
+    """(T, J, 3, 3) world rotations that turn rest directions into observed ones."""
+    rest = (chain.template + torch.einsum("jxb,nb->njx", chain.shapedirs, betas))[layout.capture]
+    parts = points.rest + torch.einsum("mxb,nb->nmx", points.shapedirs, betas)
+    marks = parts.new_zeros(len(layout), points.count, 3).index_add_(1, points.point, parts)[layout.capture]
+    world = mean.expand(len(targets), -1, -1, -1).clone()
     joints = targets.new_zeros(len(targets), len(chain.parents), 3)
     for joint, parent in enumerate(chain.parents):
         ids = near[joint]
@@ -84,16 +141,18 @@ def _turn(problem: Problem, near: tuple[list[int], ...], rest: Tensor) -> Tensor
         if parent < 0:
             # The root has no parent to say where it is: both sides are taken relative to their weighted middle.
             total = share.sum(1, keepdim=True).clamp(min=1e-12)
-            pivot, anchor = ((share * x).sum(1, keepdim=True) / total for x in (marks[ids], targets[:, ids]))
+            pivot, anchor = ((share * x).sum(1, keepdim=True) / total for x in (marks[:, ids], targets[:, ids]))
             guess = world[:, joint]
         else:
-            joints[:, joint] = joints[:, parent] + world[:, parent] @ (rest[joint] - rest[parent])
-            pivot, anchor = rest[joint].expand(len(targets), 1, 3), joints[:, joint, None]
-            guess = world[:, parent] @ prior.mean[joint]
-        moment = (share * (targets[:, ids] - anchor)).mT @ (marks[ids] - pivot)
-        world[:, joint] = nearest_rotation(moment + _TIE * guess)
+            joints[:, joint] = joints[:, parent] + (
+                world[:, parent] @ (rest[:, joint] - rest[:, parent])[..., None]
+            ).squeeze(-1)
+            pivot, anchor = rest[:, joint, None], joints[:, joint, None]
+            guess = world[:, parent] @ mean[joint]
+        moment = (share * (targets[:, ids] - anchor)).mT @ (marks[:, ids] - pivot)
+        world[:, joint] = nearest_rotation(moment + tie * guess)
         if parent < 0:
-            joints[:, joint] = anchor[:, 0] + (world[:, joint] @ (rest[joint] - pivot).mT)[..., 0]
+            joints[:, joint] = anchor[:, 0] + (world[:, joint] @ (rest[:, joint] - pivot[:, 0])[..., None])[..., 0]
     return world
 
 
@@ -105,19 +164,22 @@ def nearest_rotation(matrices: Tensor) -> Tensor:
     return left @ right
 
 
-def _shape_and_place(problem: Problem, world: Tensor) -> tuple[Tensor, Tensor]:
+def _shape_and_place(
+    chain: Chain, layout: Layout, points: BodyPoints, rotations: Tensor, targets: Tensor, weights: Tensor
+) -> State:
     """Betas and translation by linear least squares, given the rotations."""
-    chain, points, targets, weights = problem.chain, problem.points, problem.targets, problem.weights
-    slope = chain.accumulate(world, chain.shapedirs)[:, points.joints]
-    place = chain.accumulate(world, chain.template[..., None])[:, points.joints, :, 0]
-    place = place + (world[:, points.joints] @ points.offsets[..., None])[..., 0]
+    none = targets.new_zeros(layout.frames, 3), targets.new_zeros(len(layout), chain.shapedirs.shape[-1])
+    posed = pose(chain, layout, State(rotations, *none))
+    slope = points.shape_jacobian(posed)
+    miss = targets - points.place(posed).points
     share = (weights / weights.sum(1, keepdim=True).clamp(min=1e-12))[..., None]
-    miss = targets - place
     mean_miss, mean_slope = (share * miss).sum(1, keepdim=True), (share[..., None] * slope).sum(1, keepdim=True)
-    centred = (slope - mean_slope).flatten(0, 2)
-    root = share.sqrt().expand_as(miss).reshape(-1, 1)
-    system = (centred * root).mT @ (centred * root)
-    # (1 cm)^2 a frame, as sure as the joints are: betas that nothing observes stay at zero.
-    system.diagonal().add_(1e-4 * len(targets))
-    betas = torch.linalg.solve(system, (centred * root).mT @ ((miss - mean_miss).reshape(-1, 1) * root)[:, 0])
-    return betas, mean_miss[:, 0] - mean_slope[:, 0] @ betas
+    root = share.sqrt()
+    centred = ((slope - mean_slope) * root[..., None]).flatten(1, 2)
+    off = ((miss - mean_miss) * root).flatten(1)[..., None]
+    system = layout.sums(centred.mT @ centred)
+    lengths = torch.tensor(layout.lengths, dtype=system.dtype, device=system.device)
+    system.diagonal(dim1=1, dim2=2).add_(_SHAPE_TIE * lengths[:, None])
+    betas = torch.linalg.solve(system, layout.sums((centred.mT @ off)[..., 0]))
+    place = mean_miss[:, 0] - (mean_slope[:, 0] @ betas[layout.capture][..., None])[..., 0]
+    return State(rotations, place, betas)

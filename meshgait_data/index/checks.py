@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.manifest import Manifest
+from meshgait_data.templates import template_regex
 from meshgait_data.types import CaptureKey
 
 MOST_GROUPS = 10
@@ -52,12 +53,17 @@ def check_unmatched(manifest: Manifest, root: Path, paths: Iterable[str], subjec
 
     Skeletons of known subjects are in use and give none.
     """
-    used = {manifest.source.skeleton_path(subject) for subject in subjects}
-    expected = {_suffix(manifest.layout.pattern), _suffix(manifest.source.skeleton)} - {""}
-    lone_skeleton = _skeleton_regex(manifest)
+    subjects = set(subjects)
+    source = manifest.source
+    used = {source.skeleton_path(subject) for subject in subjects}
+    named = [block.path for block in source.kinds().values()] + ([source.cameras.path] if source.cameras else [])
+    named += [source.mocap.static] if source.mocap else []
+    in_use = [_file_regex(manifest, path) for path in named if path]
+    expected = {_suffix(path) for path in (manifest.layout.pattern, _skeleton(manifest), *named)} - {""}
+    lone_skeleton = _file_regex(manifest, _skeleton(manifest)) if _skeleton(manifest) else re.compile(r"(?!)")
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in paths:
-        if path in used:
+        if path in used or any(regex.fullmatch(path) for regex in in_use):
             continue
         if lone_skeleton.fullmatch(path):
             groups["MG-INDEX-006", ""].append(path)
@@ -82,7 +88,7 @@ def _group(manifest: Manifest, root: Path, id: str, members: Sequence[str]) -> F
     where = str(root / members[0])
     if id == "MG-INDEX-005":
         message = f"{files} of a known kind in an unknown place: {listed}"
-        hint = f"a capture is {manifest.layout.pattern}, its skeleton {manifest.source.skeleton}; move or rename"
+        hint = f"a capture is {manifest.layout.pattern}, its skeleton {_skeleton(manifest) or 'none'}; move or rename"
         return Finding(Severity.WARNING, id, where, message, hint)
     if id == "MG-INDEX-006":
         return Finding(Severity.INFO, id, where, f"{files}: skeletons of subjects without captures: {listed}")
@@ -93,9 +99,17 @@ def _suffix(path: str) -> str:
     return PurePosixPath(path).suffix.lower()
 
 
-def _skeleton_regex(manifest: Manifest) -> re.Pattern[str]:
-    literal = re.escape(manifest.source.skeleton)
-    return re.compile(literal.replace(re.escape("{subject}"), f"(?:{manifest.layout.subject})"))
+def _skeleton(manifest: Manifest) -> str:
+    """Template of the skeleton files; empty where there are none."""
+    mocap = manifest.source.mocap
+    return manifest.source.skeleton or (mocap.skeleton if mocap else "")
+
+
+def _file_regex(manifest: Manifest, template: str) -> re.Pattern[str]:
+    """What a template may be, and files in it where it is a folder."""
+    layout = manifest.layout
+    patterns = {"subject": layout.subject, "condition": layout.condition, "view": layout.view}
+    return re.compile(template_regex(template, patterns).pattern + "(?:/.*)?", re.DOTALL)
 
 
 def check_manifest(manifest: Manifest, subjects: set[str], usable: set[CaptureKey]) -> list[Finding]:

@@ -1,5 +1,6 @@
 """From a manifest and a folder to an index: every file becomes rows or part of a finding."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from meshgait_data.index.checks import check_manifest, check_unmatched, nothing_
 from meshgait_data.index.rows import Index, IndexRow
 from meshgait_data.index.walk import list_files
 from meshgait_data.manifest import Manifest
-from meshgait_data.sources import read_take
+from meshgait_data.sources import Glance, glance
 from meshgait_data.types import CaptureKey
 
 
@@ -22,11 +23,8 @@ class _Seen:
     """What is kept of one capture's files, and sent back from a worker."""
 
     key: CaptureKey
-    frames: int
-    """0 where it cannot be used."""
-    sha256: str
-    motion_sha256: str
-    findings: tuple[Finding, ...]
+    files: Glance
+    """Of no frames where it cannot be used."""
 
 
 def scan(manifest: Manifest, root: Path, *, jobs: int = 1, progress: bool = False) -> tuple[Index, list[Finding]]:
@@ -63,8 +61,8 @@ def scan(manifest: Manifest, root: Path, *, jobs: int = 1, progress: bool = Fals
     outcomes: Iterator[_Seen] = Parallel(n_jobs=jobs, return_as="generator")(tasks)
     bar = tqdm(outcomes, total=len(keys), desc="index", unit="walk", disable=None if progress else True)
     seen = list(bar)
-    findings += [finding for one in seen for finding in one.findings] + _copies(manifest, seen)
-    usable = [one for one in seen if one.frames]
+    findings += [finding for one in seen for finding in one.files.findings] + _copies(manifest, seen)
+    usable = [one for one in seen if one.files.frames]
     rows = tuple(sorted(row for one in usable for row in _rows(manifest, one)))
     findings += check_unmatched(manifest, root, others, {key.subject for key in keys})
     if keys:
@@ -76,15 +74,17 @@ def _sort_paths(
     manifest: Manifest, root: Path, paths: Sequence[str]
 ) -> tuple[list[CaptureKey], list[str], list[Finding]]:
     """Keys of captures, paths that are none, and findings about captures whose names cannot be a key."""
-    regex = manifest.layout.regex()
-    keys, others, findings = [], [], []
+    pattern = manifest.layout.regex().pattern
+    # A walk of several kinds may be named by a folder: all files in it are of that walk.
+    regex = re.compile(pattern if manifest.source.format else pattern + "(?:/.*)?", re.DOTALL)
+    keys, others, findings = set[CaptureKey](), [], []
     for path in paths:
         match = regex.fullmatch(path)
         if match is None:
             others.append(path)
             continue
         try:
-            keys.append(CaptureKey(manifest.name, match["subject"], match["condition"]))
+            keys.add(CaptureKey(manifest.name, match["subject"], match["condition"]))
         except ValueError as error:
             hint = "rename the file, or narrow layout: subject and condition in the manifest"
             findings.append(Finding(Severity.ERROR, "MG-INDEX-002", str(root / path), str(error), hint))
@@ -93,12 +93,11 @@ def _sort_paths(
 
 def _look(manifest: Manifest, root: Path, key: CaptureKey) -> _Seen:
     try:
-        take = read_take(manifest, root, key)
+        return _Seen(key, glance(manifest, root, key))
     except SourceError as error:
         path = root / manifest.layout.path(key.subject, key.condition)
         error = _naming(error, key)
-        return _Seen(key, 0, "", "", (Finding.of_error(error, "MG-INDEX-001", str(path)),))
-    return _Seen(key, len(take.motion), take.sha256, take.motion_sha256, take.findings)
+        return _Seen(key, Glance(0, 0.0, "", "", (Finding.of_error(error, "MG-INDEX-001", str(path)),)))
 
 
 def _naming(error: SourceError, key: CaptureKey) -> SourceError:
@@ -118,9 +117,9 @@ def _rows(manifest: Manifest, seen: _Seen) -> Iterator[IndexRow]:
             side=manifest.side(key.subject),
             path=manifest.layout.path(key.subject, key.condition),
             skeleton_path=manifest.source.skeleton_path(key.subject),
-            frames=seen.frames,
-            fps=manifest.source.working_fps,
-            sha256=seen.sha256,
+            frames=seen.files.frames,
+            fps=seen.files.fps,
+            sha256=seen.files.sha256,
         )
 
 
@@ -128,8 +127,8 @@ def _copies(manifest: Manifest, seen: Sequence[_Seen]) -> list[Finding]:
     """Walks whose files are byte for byte the same: one of them bears a wrong name."""
     by_hash: dict[str, list[CaptureKey]] = {}
     for one in seen:
-        if one.motion_sha256:
-            by_hash.setdefault(one.motion_sha256, []).append(one.key)
+        if one.files.walk_sha256:
+            by_hash.setdefault(one.files.walk_sha256, []).append(one.key)
     groups = [group for group in by_hash.values() if len(group) > 1]
     if not groups:
         return []

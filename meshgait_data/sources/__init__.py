@@ -1,5 +1,5 @@
 """Readers, one a format, from source files to observations."""
 
-from meshgait_data.sources.observe import observe, read_take
+from meshgait_data.sources.observe import Glance, glance, observe, read_take
 
-__all__ = ["observe", "read_take"]
+__all__ = ["Glance", "glance", "observe", "read_take"]

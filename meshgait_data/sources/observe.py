@@ -8,12 +8,15 @@ import numpy as np
 
 from meshgait_data.errors import SourceError
 from meshgait_data.findings import Finding, Severity
-from meshgait_data.manifest import Manifest, Source, load_joint_map
+from meshgait_data.manifest import Manifest, load_joint_map
+from meshgait_data.manifest_source import Source
 from meshgait_data.sources.amc import parse_motion
 from meshgait_data.sources.asf import parse_skeleton
+from meshgait_data.sources.assemble import assemble, findings_of
 from meshgait_data.sources.files import read_text
 from meshgait_data.sources.kinematics import pose
 from meshgait_data.sources.mocap import Motion, Skeleton
+from meshgait_data.sources.parts import read_parts
 from meshgait_data.types import CaptureKey, IntArray, Observations
 
 
@@ -33,8 +36,23 @@ class Take:
     """What is wrong with it although it can be used."""
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the index keeps of one capture's files."""
+
+    frames: int
+    """After thinning."""
+    fps: float
+    """Of these frames."""
+    sha256: str
+    """Hash over all files."""
+    walk_sha256: str
+    """Hash over what was recorded: equal in copies of one walk."""
+    findings: tuple[Finding, ...]
+
+
 def observe(manifest: Manifest, root: Path, key: CaptureKey) -> Observations:
-    """Joints of one capture, in metres, in the world frame (y up), thinned by ``keep_every``.
+    """What was seen of one capture, in metres and pixels, in the world frame (y up), thinned by ``keep_every``.
 
     Parameters
     ----------
@@ -47,14 +65,17 @@ def observe(manifest: Manifest, root: Path, key: CaptureKey) -> Observations:
 
     Returns
     -------
-    Observations of F frames and J joints: ``root`` and the END of each bone, in the order of the skeleton's
-    hierarchy. A frame whose numbers are not finite is NaN; it is up to the caller to drop it.
+    Observations of F frames; every kind that the manifest's source names and that is on disk is there. Of ASF/AMC, J
+    joints: ``root`` and the END of each bone, in the order of the skeleton's hierarchy. What was not seen in a frame
+    is NaN; it is up to the caller to drop frames.
 
     Raises
     ------
     SourceError
         Where a file is missing, damaged, or shorter than the manifest's ``min_seconds``.
     """
+    if manifest.source.format is None:
+        return assemble(key, manifest.source, read_parts(manifest, root, key))
     take = read_take(manifest, root, key)
     posed = pose(take.skeleton, take.motion)
     return Observations(
@@ -68,8 +89,20 @@ def observe(manifest: Manifest, root: Path, key: CaptureKey) -> Observations:
     )
 
 
+def glance(manifest: Manifest, root: Path, key: CaptureKey) -> Glance:
+    """Frames, hashes and findings of one capture; raises SourceError like :func:`observe`."""
+    if manifest.source.format is None:
+        parts = read_parts(manifest, root, key)
+        seen = assemble(key, manifest.source, parts)
+        recorded = hashlib.sha256(" ".join(track.sha256 for track in parts.tracks()).encode()).hexdigest()
+        findings = findings_of(key, manifest.source, parts)
+        return Glance(len(seen.frame_ids), seen.fps, seen.source_sha256, recorded, findings)
+    take = read_take(manifest, root, key)
+    return Glance(len(take.motion), manifest.source.working_fps, take.sha256, take.motion_sha256, take.findings)
+
+
 def read_take(manifest: Manifest, root: Path, key: CaptureKey) -> Take:
-    """Files of one capture, read, checked and thinned, with findings; raises SourceError like :func:`observe`."""
+    """Skeleton and motion of a manifest of one format, checked and thinned; raises SourceError like :func:`observe`."""
     skeleton_path = root / manifest.source.skeleton_path(key.subject)
     if not skeleton_path.is_file():
         hint = f"the manifest says source: skeleton: {manifest.source.skeleton}; put the file there or correct that"

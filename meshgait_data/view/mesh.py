@@ -38,6 +38,8 @@ class Dots:
     """Pairs of points that a line joins."""
     radius: float = 4.0
     """Pixels."""
+    veil: float = 0.55
+    """How much of their colour points lose that the mesh hides; 0 where colours are values to be read."""
 
 
 def draw_mesh(
@@ -169,7 +171,7 @@ def _draw_dots(rgb: ByteArray, depth: FloatArray, points: FloatArray, matrix: Fl
     for start, end in dots.bones:
         line(rgb, pixels[start], pixels[end], [int(c) for c in dots.colours[end]], max(1, round(0.6 * dots.radius)))
     for index in np.argsort(-points[:, 2]):
-        share = 0.45 if hidden[index] else 1.0
+        share = 1.0 - dots.veil if hidden[index] else 1.0
         paler = (share * dots.colours[index] + (1 - share) * 255).astype(np.uint8)
         u, v = pixels[index]
         dot(rgb, u, v, dots.radius + 1.0, PAPER)

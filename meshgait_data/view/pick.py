@@ -50,8 +50,12 @@ def from_work(work: Path, key: str, body: Body, markers: MarkerSet) -> tuple[lis
     if len(rows) == 1:
         for error in failures.values():
             raise error
-    residuals = dict(zip(fit.frame_ids.tolist(), fit.residuals["joints"] * 1000, strict=True))
-    shown = [Shown(s, tuple(residuals[i] for i in s.arrays["frame_ids"].tolist())) for s in sequences]
+    misses = fit.residuals.get("joints")
+    if misses is None:
+        shown = [Shown(sequence) for sequence in sequences]
+    else:
+        residuals = dict(zip(fit.frame_ids.tolist(), misses * 1000, strict=True))
+        shown = [Shown(s, tuple(residuals[i] for i in s.arrays["frame_ids"].tolist())) for s in sequences]
     notes = [str(error) for error in failures.values()]
     if not shown:
         raise InvalidData("no view can be rendered", where=str(rows[0].capture), hint=notes[0])

@@ -11,7 +11,9 @@ from toy_walk import KEY
 from meshgait_data.body.files import load_body
 from meshgait_data.body.model import Body, forward
 from meshgait_data.conventions import SMPL_JOINTS
+from meshgait_data.fit.priors import PosePrior
 from meshgait_data.manifest import JointMap, MappedJoint
+from meshgait_data.pipeline.prior_files import load_priors
 from meshgait_data.types import BodyParams, Observations
 
 
@@ -26,6 +28,12 @@ def _one_thread() -> Any:
 @pytest.fixture(scope="session")
 def body() -> Body:
     return load_body("free")
+
+
+@pytest.fixture(scope="session")
+def prior() -> PosePrior:
+    """The shipped pose prior of walking people."""
+    return load_priors().pose
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from toy_walk import gait
 
 from meshgait_data.body.model import Body, forward
 from meshgait_data.fit import FitSettings, fit_joints
+from meshgait_data.fit.priors import PosePrior
 from meshgait_data.manifest import JointMap
 from meshgait_data.types import Observations
 
@@ -24,11 +25,11 @@ def wide(body: Body) -> Body:
 
 
 def test_ten_by_default_and_the_same_ones_whatever_the_body_has_besides(
-    body: Body, wide: Body, own_map: JointMap, observed: Observe
+    body: Body, wide: Body, own_map: JointMap, observed: Observe, prior: PosePrior
 ) -> None:
     seen = observed(gait(12, np.linspace(1, -1, 10)), 0.003)
     narrow = replace(body, shapedirs=np.ascontiguousarray(body.shapedirs[..., :10]))
-    fits = [fit_joints(each, seen, own_map) for each in (narrow, wide)]
+    fits = [fit_joints(each, seen, own_map, prior) for each in (narrow, wide)]
     for name in ("betas", "global_orient", "body_pose", "transl"):
         few, many = (getattr(fit.params, name) for fit in fits)
         assert few.shape == many.shape
@@ -38,9 +39,9 @@ def test_ten_by_default_and_the_same_ones_whatever_the_body_has_besides(
 
 @pytest.mark.parametrize(("asked", "estimated"), [(1, 1), (4, 4), (30, 30), (99, 30)])
 def test_as_many_as_asked_for_and_the_body_has(
-    wide: Body, own_map: JointMap, observed: Observe, asked: int, estimated: int
+    wide: Body, own_map: JointMap, observed: Observe, asked: int, estimated: int, prior: PosePrior
 ) -> None:
-    fit = fit_joints(wide, observed(gait(8)), own_map, FitSettings(num_betas=asked))
+    fit = fit_joints(wide, observed(gait(8)), own_map, prior, FitSettings(num_betas=asked))
     assert fit.params.betas.shape == (estimated,)
     assert fit.converged
 

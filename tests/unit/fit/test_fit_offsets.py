@@ -8,13 +8,13 @@ from toy_walk import gait
 from meshgait_data.body.model import Body, forward, local_rotations, rest_joints
 from meshgait_data.body.model import chain as kinematics
 from meshgait_data.conventions import SMPL_JOINTS
-from meshgait_data.fit import FitSettings
 from meshgait_data.fit.offsets import learn_offsets
+from meshgait_data.fit.priors import PosePrior
 from meshgait_data.manifest import JointMap, MappedJoint
 from meshgait_data.types import CaptureKey, Observations
 
 
-def test_known_offsets_come_back(body: Body, observed: Callable[..., Observations]) -> None:
+def test_known_offsets_come_back(body: Body, observed: Callable[..., Observations], prior: PosePrior) -> None:
     """The tips of the feet and the top of the head are added; all other joints coincide."""
     truth = {"head": (0.0, 0.15, 0.02), "left_foot": (0.01, 0.0, 0.06), "right_foot": (-0.01, 0.0, 0.06)}
     names = [*SMPL_JOINTS, *(f"{name}_tip" for name in truth)]
@@ -31,7 +31,7 @@ def test_known_offsets_come_back(body: Body, observed: Callable[..., Observation
         seen = np.concatenate([joints, np.stack(tips, 1)], 1)
         walks.append(Observations(CaptureKey("toy", subject, "01"), seen, tuple(names), "own", np.arange(20), 30.0))
     rows = [MappedJoint(name, name.removesuffix("_tip")) for name in names]
-    learned = learn_offsets(body, walks, JointMap("own", "x", tuple(rows)), FitSettings(), anchors=SMPL_JOINTS)
+    learned = learn_offsets(body, walks, JointMap("own", "x", tuple(rows)), prior, anchors=SMPL_JOINTS)
     for row in learned.joints:
         expected = truth[row.body] if row.observed.endswith("_tip") else (0, 0, 0)
         np.testing.assert_allclose(row.offset, expected, atol=0.006, err_msg=row.observed)

@@ -1,0 +1,237 @@
+"""The ``source:`` of a manifest: for each kind of observation where its files lie, their format, and their frames.
+
+A dataset with one mocap file a walk names it in one block (``format: asf_amc``); one that offers several kinds of
+observations has a block for each (``keypoints2d: ...``, ``silhouettes: ...``), whose paths may name ``{view}``.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from meshgait_data.manifest_rigs import CameraRing
+from meshgait_data.templates import check_template, has_name
+
+_WALK = {"subject", "condition"}
+_VIEW = _WALK | {"view"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What all kinds have: where the files of a walk lie, and how their frames count."""
+
+    path: str
+    """File or folder below the root with ``{subject}``, ``{condition}``, and ``{view}`` where each view has its own."""
+    first_frame: int | None = None
+    """Frame of the walk that this kind's frame 0 shows (or its first one, in formats whose files count no frames);
+    by default frames are counted as the files do."""
+    every: int = 1
+    """Frames of the walk from one frame of this kind to the next: 4 for masks at 30 and a walk at 120 a second."""
+
+    def __post_init__(self) -> None:
+        check_template("path", self.path, needed=set(), known=_VIEW)
+        if self.every < 1:
+            raise ValueError(f"every={self.every} must be at least 1")
+
+    @property
+    def by_view(self) -> bool:
+        """Whether each view has files of its own."""
+        return has_name(self.path, "view")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mocap(Files):
+    """Motion capture: a skeleton's joints (ASF/AMC) or labelled markers (C3D)."""
+
+    format: Literal["asf_amc", "c3d"]
+    skeleton: str = ""
+    """ASF/AMC: path of the skeleton file; may use ``{subject}``."""
+    joint_map: str = ""
+    """ASF/AMC: name of the map to SMPL's joints, a file in ``manifests/skeletons/``."""
+    static: str = ""
+    """C3D: path of the trial in which the person stands still, if there is one."""
+    marker_set: str = "plug_in_gait"
+    """C3D: vocabulary of the labels."""
+
+    def __post_init__(self) -> None:
+        # Not super(): a dataclass with slots is another class than the one that the method was defined in.
+        Files.__post_init__(self)
+        check_template("skeleton", self.skeleton, needed=set(), known={"subject"})
+        check_template("static", self.static, needed=set(), known=_WALK)
+        if self.format == "asf_amc" and not (self.skeleton and self.joint_map):
+            raise ValueError("format asf_amc needs skeleton and joint_map")
+        if self.format != "asf_amc" and (self.skeleton or self.joint_map):
+            raise ValueError(f"skeleton and joint_map belong to format asf_amc, not to {self.format}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joints3D(Files):
+    """3D joints from an estimator or another tool."""
+
+    format: str = "auto"
+    """A format of ``docs/formats/observations.md``, or what the files look like."""
+    joint_map: str = ""
+    """Name of a map to SMPL's joints in ``manifests/skeletons/``, or a path; empty: ``joint_set`` says."""
+    joint_set: str = ""
+    """Joint set that ships with meshgait, e.g. ``h36m17``; empty where the files say."""
+    metres_per_unit: float = 1.0
+    """0.001 for files in millimetres."""
+    up: Literal["", "x", "y", "z", "-x", "-y", "-z"] = ""
+    """Axis of the files' frame that points up; empty: what they, or their format, say."""
+
+    def __post_init__(self) -> None:
+        Files.__post_init__(self)
+        if self.metres_per_unit <= 0:
+            raise ValueError(f"metres_per_unit={self.metres_per_unit} must be positive")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keypoints2D(Files):
+    """2D keypoints of a detector, one file or folder for each view."""
+
+    format: str = "auto"
+    """A format of ``docs/formats/observations.md``, or what the files look like."""
+    view: str = "camera"
+    """Name of the only view, where paths name none."""
+    joint_set: str = ""
+    """Vocabulary of the keypoints, e.g. ``coco17``; empty where the files say or the format has only one."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height of the images in pixels, where the files do not say."""
+    min_confidence: float = 0.0
+    """Points that the detector trusts less are not used."""
+    person: int | None = None
+    """Number that the detector's tracker gave to the walker; by default the one seen longest and largest."""
+
+    def __post_init__(self) -> None:
+        Files.__post_init__(self)
+        if not 0 <= self.min_confidence < 1:
+            raise ValueError(f"min_confidence={self.min_confidence} must be from 0 to below 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silhouettes(Files):
+    """Masks of the person, one folder or file for each view."""
+
+    format: str = "auto"
+    """A format of ``docs/formats/observations.md``, or what the files look like."""
+    view: str = "camera"
+    """Name of the only view, where paths name none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smpl(Files):
+    """Somebody else's SMPL parameters."""
+
+    format: str = "auto"
+    """Layout of ``docs/formats/smpl_params.md``, or what the files look like."""
+    up: Literal["auto", "x", "y", "z", "-x", "-y", "-z"] = "auto"
+    """Axis of the files' frame that points up."""
+    unit: Literal["m", "mm"] = "m"
+    """Of translations."""
+    person: int = 0
+    """Which of the people, in the order of the files."""
+    size: tuple[int, int] | None = None
+    """Width and height of the images that the parameters were estimated from."""
+    view: str = "camera"
+    """Name of the camera that they are in the frame of, where paths name none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cameras:
+    """What is known of the cameras that saw the walk."""
+
+    format: str = "auto"
+    """``rig``: nominal cameras of unknown rest; ``crops``: a camera of its own for every frame (weak perspective);
+    otherwise a format of ``docs/formats/observations.md``, or what the file looks like."""
+    path: str = ""
+    """Calibration file or folder below the root; may use ``{subject}`` and ``{condition}``."""
+    up: str = ""
+    """Calibration: axis of its world that points up, where its format does not say."""
+    metres_per_unit: float = 0.0
+    """Calibration: metres of one unit of length; 0: what its format says, else 1."""
+    size: tuple[int, int] = (0, 0)
+    """Calibration: width and height of the images, where it does not say."""
+    rig: CameraRing | None = None
+    """``rig``: nominal cameras, or the name of a rig that ships, such as ``casia_b``. Views bear its names."""
+    spread: dict[str, float] = field(default_factory=dict)
+    """``rig``: how far the cameras may be from there: ``azimuth_deg``, ``tilt_deg``, ``aim_m``, ``distance``, ``zoom``;
+    standard deviations, see ``docs/fitting.md``."""
+
+    def __post_init__(self) -> None:
+        check_template("path", self.path, needed=set(), known=_WALK)
+        if (self.format in ("rig", "crops")) == bool(self.path):
+            raise ValueError(f"format {self.format} of cameras {'has no file' if self.path else 'needs a path'}")
+        if (self.format == "rig") != (self.rig is not None):
+            raise ValueError("rig and format: rig belong together")
+        if self.spread and self.rig is None:
+            raise ValueError("spread is that of a rig, and there is none")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the files are and how they are sampled in time."""
+
+    fps: float
+    """Frames of the walk per second, before thinning."""
+    format: Literal["asf_amc"] | None = None
+    """Of the one file that ``layout: pattern`` names; leave it out where kinds have blocks of their own."""
+    skeleton: str = ""
+    """Path of the skeleton file below the root; may use ``{subject}``."""
+    joint_map: str = ""
+    """Name of the map to SMPL's joints, a file in ``manifests/skeletons/``."""
+    keep_every: int = 1
+    """Thinning: every n-th frame is used; frames keep their source ids."""
+    min_seconds: float = 1.5
+    """Least duration of a usable capture: one gait cycle (two steps) of a slow walker at 80 steps a minute."""
+    mocap: Mocap | None = None
+    joints3d: Joints3D | None = None
+    keypoints2d: Keypoints2D | None = None
+    silhouettes: Silhouettes | None = None
+    smpl: Smpl | None = None
+    cameras: Cameras | None = None
+
+    def __post_init__(self) -> None:
+        check_template("skeleton", self.skeleton, needed=set(), known={"subject"})
+        if self.fps <= 0 or self.keep_every < 1:
+            raise ValueError(f"fps={self.fps} must be positive and keep_every={self.keep_every} at least 1")
+        if self.min_seconds < 0:
+            raise ValueError(f"min_seconds={self.min_seconds} must not be negative")
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        kinds = self.kinds()
+        if self.format is None and not kinds:
+            raise ValueError(f"names no files: give a format, or one of {', '.join(KINDS)}")
+        if self.format is not None and kinds:
+            raise ValueError(f"format {self.format} and blocks of kinds ({', '.join(kinds)}): give one or the other")
+        if self.format is not None and not (self.skeleton and self.joint_map):
+            raise ValueError(f"format {self.format} needs skeleton and joint_map")
+        if self.mocap and self.joints3d and self.mocap.format == "asf_amc":
+            raise ValueError("mocap of format asf_amc and joints3d both give 3D joints: a walk has one set of them")
+        seen_by_cameras = self.keypoints2d or self.silhouettes
+        if self.cameras is not None and not seen_by_cameras:
+            raise ValueError("cameras without keypoints2d or silhouettes: nothing was seen by them")
+
+    def kinds(self) -> dict[str, Files]:
+        """Blocks of kinds by name."""
+        return {name: block for name in KINDS if (block := getattr(self, name)) is not None}
+
+    def skeleton_path(self, subject: str) -> str:
+        """Path below the root of a subject's skeleton file; empty where there is none."""
+        template = self.skeleton or (self.mocap.skeleton if self.mocap else "")
+        return template.format(subject=subject)
+
+    @property
+    def joint_map_name(self) -> str:
+        """Map of the 3D joints to SMPL's; empty where no joints come through a map."""
+        if self.joint_map:
+            return self.joint_map
+        block = self.mocap if self.mocap and self.mocap.joint_map else self.joints3d
+        return block.joint_map if block else ""
+
+    @property
+    def working_fps(self) -> float:
+        """Frames per second after thinning."""
+        return self.fps / self.keep_every
+
+
+KINDS = ("mocap", "joints3d", "keypoints2d", "silhouettes", "smpl")
+"""Blocks of a source that name files of observations."""
