@@ -13,6 +13,7 @@ from meshgait_data.errors import FitError
 from meshgait_data.fit import from_params, kinds
 from meshgait_data.fit.adopt import adopt, reasons, told
 from meshgait_data.fit.batch import State
+from meshgait_data.fit.contact import contact_term, sole_points
 from meshgait_data.fit.judging import judged, take_frames
 from meshgait_data.fit.kinds import Begun, Gathered
 from meshgait_data.fit.known import Known
@@ -107,6 +108,7 @@ def fit_captures(
     out and named in ``reasons``.
     """
     results: dict[int, Fit | FitError] = {}
+    looked = dict(enumerate(seen))
     groups: dict[tuple[object, ...], list[tuple[int, Usable]]] = {}
     for index, each in enumerate(seen):
         try:
@@ -117,11 +119,13 @@ def fit_captures(
         if isinstance(usable, Fit):
             results[index] = usable
         else:
+            # Judged by what was fitted: repaired where that was asked for.
+            looked[index] = usable.seen
             groups.setdefault(kinds.signature(usable.seen, known), []).append((index, usable))
     for group in groups.values():
         fits = fit_alike(body, [usable for _, usable in group], known, settings, device=device)
         results.update(zip((index for index, _ in group), fits, strict=True))
-    return [_judged(body, seen[index], results[index], known) for index in range(len(seen))]
+    return [_judged(body, looked[index], results[index], known) for index in range(len(seen))]
 
 
 def _judged(body: Body, seen: Observations, fit: Fit | FitError, known: Known) -> Fit | FitError:
@@ -210,7 +214,20 @@ def solve(
     flat = max(settings.cost_tolerance, begun.cost_noise)
     stopping = Stopping(settings.max_iterations, settings.step_tolerance, flat)
     solution = minimise(problem, start, stopping)
-    return Solved(scene, found, begun, problem, solution, kinds.continuous(scene, known))
+    world = kinds.continuous(scene, known)
+    if settings.contact and world:
+        problem, solution = _standing(scene, problem, solution, stopping)
+    return Solved(scene, found, begun, problem, solution, world)
+
+
+def _standing(scene: Scene, problem: Problem, solution: Solution, stopping: Stopping) -> tuple[Problem, Solution]:
+    """A second round, in which what rested on the ground in the first one is held still."""
+    term = contact_term(sole_points(scene.body, scene.chain), solution.posed, scene.seconds)
+    if term is None:
+        return problem, solution
+    held = replace(problem, terms=(*problem.terms, term))
+    again = minimise(held, solution.state, stopping)
+    return held, replace(again, iterations=again.iterations + solution.iterations)
 
 
 def _extras(scene: Scene, found: Gathered, state: State) -> dict[str, Tensor]:
@@ -261,6 +278,7 @@ def to_fits(solved: Solved, usable: Sequence[Usable]) -> list[Fit]:
     scene, solution = solved.scene, solved.solution
     errors = {name: residual.error.cpu().numpy() for name, residual in solution.residuals.items()}
     state, cameras = kinds.in_their_world(solution, solved.found, scene)
+    wrong = kinds.wrong_markers(scene, solved.found, solution)
     fits = []
     for index, frames in enumerate(scene.layout.slices()):
         seen, params = scene.seen[index], to_params(state, index, frames)
@@ -272,7 +290,7 @@ def to_fits(solved: Solved, usable: Sequence[Usable]) -> list[Fit]:
                 fps=seen.fps,
                 residuals=_residuals(errors, frames) | _overlaps(scene, params, seen, cameras[index]),
                 verdict=np.zeros(len(params), np.uint8),
-                reasons=usable[index].notes,
+                reasons=(*usable[index].notes, *wrong[index]),
                 converged=bool(solution.converged[index]),
                 body_name=scene.body.name,
                 body_sha256=scene.body.sha256,

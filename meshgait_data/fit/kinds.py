@@ -19,6 +19,7 @@ from meshgait_data.fit.priors.ranges import limits as ranges
 from meshgait_data.fit.scene import Correspondence, Evidence, Scene
 from meshgait_data.fit.terms.base import Term
 from meshgait_data.fit.terms.limits import Limits
+from meshgait_data.fit.terms.markers import MarkersResidual
 from meshgait_data.fit.terms.pose_prior import PoseTerm
 from meshgait_data.fit.terms.reprojection import Reprojection
 from meshgait_data.fit.terms.silhouette import Silhouettes
@@ -244,6 +245,15 @@ def in_their_world(solution: Solution, found: Gathered, scene: Scene) -> tuple[S
         for index, row in enumerate(cameras)
     ]
     return state, moved
+
+
+def wrong_markers(scene: Scene, found: Gathered, solution: Solution) -> list[tuple[str, ...]]:
+    """For each capture what to say of markers that do not belong to the body that the others fit."""
+    if found.markers is None:
+        return [() for _ in scene.seen]
+    residual = solution.residuals[found.markers.term.name]
+    assert isinstance(residual, MarkersResidual)
+    return from_markers.told(found.markers, residual, scene.seen)
 
 
 def _views(term: Term) -> Views | None:

@@ -21,6 +21,10 @@ from meshgait_data.types import FloatArray, IntArray, Observations
 Correspondence = JointMap | JointRegressor
 """How joints of a set follow from the body: rows fixed in SMPL joints, or weighted sums of vertices."""
 
+_USUAL_BETAS = 10
+_MARKER_BETAS = 30
+"""Markers on the skin show more of a shape than joints or outlines do; children need the later components."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
@@ -48,7 +52,8 @@ class Scene:
         device: torch.device | str = "cpu",
     ) -> "Scene":
         """Put captures side by side; raises FitError where frame ids do not increase."""
-        chain = Chain.of(body, num_betas=min(settings.num_betas, body.num_betas), device=device)
+        few = _MARKER_BETAS if seen[0].markers is not None else _USUAL_BETAS
+        chain = Chain.of(body, num_betas=min(settings.num_betas or few, body.num_betas), device=device)
         seconds = np.concatenate([_seconds(each.frame_ids, each.fps, str(each.key)) for each in seen])
         layout = Layout.of([len(each.frame_ids) for each in seen], device)
         return cls(body, chain, layout, settings, tuple(seen), maps, torch.as_tensor(seconds, device=device))

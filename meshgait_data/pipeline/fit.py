@@ -193,7 +193,7 @@ def _fit_settings(work: Path, index: Index, settings: FitStageSettings, body: Bo
         )
     where = f"{work / 'manifest.yaml'}: fit: settings"
     changed: FitSettings = convert(FitSettings, {**to_plain(settings.fit), **index.manifest.fit.settings}, where)
-    return replace(changed, num_betas=min(asked or changed.num_betas, body.num_betas))
+    return replace(changed, num_betas=asked or changed.num_betas)
 
 
 def fit_work(work: Path, settings: FitStageSettings | None = None) -> FitReport:
