@@ -47,8 +47,8 @@ class Windows:
             raise InvalidData(f"masks of {[len(stack) for stack in masks]} frames: expected as many in every view")
         spans = np.zeros((len(masks[0]), len(masks), 4), int)
         for k, stack in enumerate(masks):
-            for f, image in enumerate(np.asarray(stack) > 0):
-                rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+            for f, image in enumerate(stack):
+                rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
                 if len(rows):
                     room = int(np.ceil(_MARGIN * (rows[-1] - rows[0] + 1)))
                     spans[f, k] = columns[0] - room, rows[0] - room, columns[-1] + room + 1, rows[-1] + room + 1

@@ -35,7 +35,7 @@ class ShapeResidual:
 
     @property
     def cost(self) -> Tensor:
-        """(N,)"""
+        """(N,) half the sum of squares."""
         return (self.precision * self.off.square()).sum(1) / 2
 
     @property
