@@ -244,20 +244,27 @@ def prior_terms(scene: Scene, found: Gathered, begun: Begun, known: Known) -> tu
         terms.append(begun.pose_prior)
     else:
         pose, memory = known.pose.to(scene.seconds.device), known.gait.memory_s if known.gait else _MEMORY_S
-        terms.append(PoseTerm.of(pose, found.free, weight=independence(scene, memory)))
+        weight = pose_weight(scene, memory, found.white_share(lengths))
+        terms.append(PoseTerm.of(pose, found.free, weight=weight))
     terms.append(ShapePrior(found.shape_precision(lengths)))
     terms.append(smoothness(scene, found, known))
     return tuple(terms)
 
 
-def independence(scene: Scene, memory_s: float) -> Tensor:
-    """(N,) share of one frame in what the frames of a capture tell of its pose, given how long departures last."""
+def pose_weight(scene: Scene, memory_s: float, white_share: Tensor) -> Tensor:
+    """(N,) how much the pose prior counts in each frame, against observations that count as one each.
+
+    Departures of a pose from the mean last for ``memory_s``: frames that are closer are no independent evidence of the
+    prior. Nor are they of observations whose error is the same in all frames, so against these the prior counts fully;
+    against noise that differs from frame to frame it counts as many times as there are independent frames.
+    """
     shares = []
     for part in scene.layout.slices():
         seconds = scene.seconds[part]
         span = float(seconds[-1] - seconds[0])
         shares.append(min(1.0, max(1.0, span / memory_s) / len(seconds)))
-    return scene.seconds.new_tensor(shares)
+    alone = scene.seconds.new_tensor(shares)
+    return alone * white_share + (1 - white_share)
 
 
 def smoothness(scene: Scene, found: Gathered, known: Known) -> Smoothness:

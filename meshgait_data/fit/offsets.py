@@ -12,7 +12,9 @@ import numpy as np
 
 from meshgait_data.body.model import Body
 from meshgait_data.conventions import SMPL_JOINTS
-from meshgait_data.fit.engine import Usable, prepare, solve
+from meshgait_data.fit import kinds
+from meshgait_data.fit.engine import solve
+from meshgait_data.fit.judging import take_frames
 from meshgait_data.fit.known import Known
 from meshgait_data.fit.priors import PosePrior
 from meshgait_data.fit.settings import FitSettings
@@ -20,6 +22,8 @@ from meshgait_data.manifest import JointMap, MappedJoint
 from meshgait_data.types import FloatArray, Observations
 
 _DEFAULT = FitSettings()
+_LEFT = 0.2
+"""Share of the usual error of a map that is left while it is being learned."""
 
 
 def learn_offsets(
@@ -55,6 +59,8 @@ def learn_offsets(
     -------
     The same map with learned offsets, in whole millimetres.
     """
+    # What is left of the map's error shrinks with every round: fits must follow the joints, not the prior.
+    settings = replace(settings, map_error_m=_LEFT * settings.map_error_m)
     current = replace(joint_map, joints=tuple(replace(row, offset=(0.0, 0.0, 0.0)) for row in joint_map.joints))
     for turn in range(rounds):
         chosen = anchors if turn == 0 else [row.observed for row in joint_map.joints]
@@ -73,8 +79,8 @@ def _local_places(
 ) -> list[FloatArray]:
     """For each walk (rows, 3): mean over frames of each observed joint in the frame of its SMPL joint."""
     known = Known(prior, maps={joint_map.joint_set: joint_map})
-    usable = [prepare(body, walk, known, settings) for walk in walks]
-    seen = [each.seen for each in usable if isinstance(each, Usable)]
+    # Not checked for being a person: without offsets the map says wrong things about them.
+    seen = [take_frames(walk, kinds.enough(walk, known, settings.min_seen)) for walk in walks]
     posed = solve(body, seen, known, settings).solution.posed
     owners = [SMPL_JOINTS.index(row.body) for row in joint_map.joints]
     places = []
