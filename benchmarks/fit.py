@@ -5,7 +5,6 @@ prints the rows of ``manifests/skeletons/cmu.yaml`` anew instead.
 """
 
 import sys
-import time
 
 import numpy as np
 import torch
@@ -14,7 +13,19 @@ from fit_keypoints import measure_keypoints
 from fit_markers import measure_markers
 from fit_masks import measure_masks
 from fit_peers import against_adam, against_smplify
-from fit_truth import OWN, body, cmu_fits, good, halves, joint_error_mm, joints_of, mesh_error_mm, truths, walks
+from fit_truth import (
+    OWN,
+    Truth,
+    body,
+    frames_a_second,
+    good,
+    halves,
+    joint_error_mm,
+    joints_of,
+    mesh_error_mm,
+    truths,
+    walks,
+)
 
 from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.fit import Known, fit_captures
@@ -46,7 +57,9 @@ def print_offsets() -> None:
 
 def on_cmu() -> Figures:
     """Residual per mapped joint on all shipped walks."""
-    fits = cmu_fits()
+    priors = load_priors()
+    known = Known(priors.pose, priors.gait, maps={"cmu": load_joint_map("cmu")})
+    fits = good(fit_captures(body(), walks(), known))
     means = [float(fit.residuals["joints"].mean()) for fit in fits]
     frames = [len(fit.params) for fit in fits]
     return {
@@ -57,44 +70,40 @@ def on_cmu() -> Figures:
     }
 
 
-def with_joints(noise_m: float, seed: int = 1) -> list[tuple[list[Observations], list, Known]]:
+def with_joints(noise_m: float, found: list[Truth]) -> list[tuple[list[Observations], list[Truth], Known]]:
     """The 24 own joints of known bodies with noise per coordinate, by halves of the people."""
-    rng, parts = np.random.default_rng(seed), []
-    for own, priors in halves(truths()):
-        joints = [joints_of(truth.params) for truth in own]
-        noisy = [each + noise_m * rng.normal(size=each.shape) for each in joints]
-        seen = [
-            truth.observed(joints=each, joint_names=SMPL_JOINTS, joint_set="smpl")
-            for truth, each in zip(own, noisy, strict=True)
-        ]
+    rng, parts = np.random.default_rng(1), []
+    for own, priors in halves(found):
+        seen = []
+        for truth in own:
+            joints = joints_of(truth.params)
+            noisy = joints + noise_m * rng.normal(size=joints.shape)
+            seen.append(truth.observed(joints=noisy, joint_names=SMPL_JOINTS, joint_set="smpl"))
         parts.append((seen, own, Known(priors.pose, priors.gait, maps={"smpl": OWN})))
     return parts
 
 
 def on_joints() -> Figures:
-    """Errors of joints and mesh against the truth; frames a second by the clock with all cores."""
+    """Errors of joints and mesh against the truth, and frames a second."""
     figures: Figures = {}
     for name, noise in NOISE_M.items():
-        joints, mesh, seconds, frames = [], [], 0.0, 0
-        for seen, own, known in with_joints(noise):
-            begin = time.perf_counter()
-            fits = good(fit_captures(body(), seen, known))
-            seconds += time.perf_counter() - begin
-            frames += sum(len(truth.params) for truth in own)
-            pairs = [(fit.params, truth.params) for fit, truth in zip(fits, own, strict=True)]
-            joints += [joint_error_mm(*pair) for pair in pairs]
-            mesh += [mesh_error_mm(*pair) for pair in pairs]
+        joints, mesh = [], []
+        for seen, own, known in with_joints(noise, truths()):
+            for fit, truth in zip(good(fit_captures(body(), seen, known)), own, strict=True):
+                joints.append(joint_error_mm(fit.params, truth.params))
+                mesh.append(mesh_error_mm(fit.params, truth.params))
         figures[name] = float(np.mean(joints))
         figures[name.replace("joints", "mesh")] = float(np.mean(mesh))
-    return figures
+    tasks = [(seen, known) for seen, _, known in with_joints(NOISE_M["joints_noise10_mm"], truths(200, 6))]
+    return figures | {"fps_joints": frames_a_second(tasks)}
 
 
 def against_peers(quick: bool) -> Figures:
     """Adam on the same energy under 10 mm of noise, and SMPLify's way on clean joints; one thread."""
-    seen, own, known = with_joints(0.01)[0]
+    seen, own, known = with_joints(0.01, truths())[0]
     most = 1 if quick else 4
     figures = against_adam(body(), seen[:most], [truth.params for truth in own[:most]], known)
-    seen, own, known = with_joints(0.0)[0]
+    seen, own, known = with_joints(0.0, truths())[0]
     return figures | against_smplify(body(), seen[0], own[0].params, known, every=50 if quick else 20)
 
 

@@ -7,11 +7,8 @@ of the walker, 90 at the left. Nobody is fitted with priors that have seen them,
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import fit_truth
@@ -120,24 +117,11 @@ def linear_mm(seen: Observations, truth: Truth) -> float:
     return 1e3 * float(np.linalg.norm(points - fit_truth.joints_of(truth.params), axis=-1).mean())
 
 
-def _frames_a_second(task: tuple[list[Observations], Priors]) -> float:
-    """Of one process with one thread, from observations to judged fits; a first walk is not counted."""
-    torch.set_num_threads(1)
-    seen, priors = task
-    fit_captures(fit_truth.body(), seen[:1], known_from(priors))
-    start = process_time()
-    fit_captures(fit_truth.body(), seen, known_from(priors))
-    return sum(len(each.frame_ids) for each in seen) / (process_time() - start)
-
-
 def frames_a_second(walks: Sequence[Truth], azimuths: Sequence[float]) -> float:
-    """Of two processes with one thread each, side by side; each by its own CPU time, whatever else the machine does."""
-    tasks = [
-        ([seen_by(truth, azimuths, NOISE_PX) for truth in half], priors)
-        for half, priors in fit_truth.halves(list(walks))
-    ]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        return sum(pool.map(_frames_a_second, tasks))
+    """See :func:`fit_truth.frames_a_second`."""
+    halves = fit_truth.halves(list(walks))
+    tasks = [([seen_by(truth, azimuths, NOISE_PX) for truth in half], known_from(priors)) for half, priors in halves]
+    return fit_truth.frames_a_second(tasks)
 
 
 def measure_keypoints(quick: bool) -> Figures:

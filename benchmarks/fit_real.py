@@ -73,9 +73,8 @@ def four_views() -> Observations:
 
 
 def fitted(body: Body, seen: Observations) -> Fit:
-    """The fit as everybody gets it."""
-    # On a beam nobody walks as on a floor.
-    priors = load_priors("general")
+    """The fit as everybody gets it; a single view needs a walk, and on a beam nobody walks as on a floor."""
+    priors = load_priors("walk" if len(seen.keypoints) == 1 else "general")
     known = Known(priors.pose, priors.gait, {SET: load_regressor(body, SET)})
     fit = fit_captures(body, [seen], known)[0]
     if isinstance(fit, FitError):

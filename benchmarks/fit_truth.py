@@ -3,10 +3,14 @@
 Every benchmark of the fit draws its truth from here, so that figures of different inputs are about the same walks.
 """
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from multiprocessing import get_context
+from time import process_time
 
 import numpy as np
+import torch
 
 from meshgait_data.body.files import load_body
 from meshgait_data.body.model import Body, forward
@@ -177,3 +181,20 @@ def aligned_error_mm(found: BodyParams, truth: BodyParams) -> float:
     vt[:, 2] *= sign[:, None]
     scale = s.sum(1) / np.square(a).sum((1, 2))
     return 1e3 * float(np.linalg.norm(scale[:, None, None] * (a @ (u @ vt)) - b, axis=-1).mean())
+
+
+def frames_a_second(tasks: list[tuple[list[Observations], Known]]) -> float:
+    """Of two processes with one thread each, side by side; each by its own CPU time, whatever else the machine does."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        return sum(pool.map(_frames_a_second, tasks))
+
+
+def _frames_a_second(task: tuple[list[Observations], Known]) -> float:
+    """Of one process, from observations to judged fits, batches of eight walks; the first walk is fitted before."""
+    torch.set_num_threads(1)
+    seen, known = task
+    fit_captures(body(), seen[:1], known)
+    start = process_time()
+    for first in range(0, len(seen), 8):
+        fit_captures(body(), seen[first : first + 8], known)
+    return sum(len(each.frame_ids) for each in seen) / (process_time() - start)
