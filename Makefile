@@ -75,7 +75,7 @@ test-pytorch3d: $(P3D)/.installed  ## pytorch3d in an environment of its own: te
 	@$(P3D)/bin/python benchmarks/render.py --quick
 
 bench: env  ## all benchmarks, short form
-	@for topic in bodies markers fit render shards network; do $(BIN)/python benchmarks/$$topic.py --quick || exit 1; done
+	@for topic in bodies markers fit fit_verdicts fit_real fit_scale render shards network; do $(BIN)/python benchmarks/$$topic.py --quick || exit 1; done
 
 wheel: env  ## build the wheel into dist/
 	@rm -rf dist && $(PIP) wheel --no-deps --wheel-dir dist . 2> $(VENV)/wheel.log || { cat $(VENV)/wheel.log; exit 1; }

@@ -18,7 +18,7 @@ from common import Figures, cpu_seconds, main
 from meshgait_data.body.files import load_body
 from meshgait_data.body.model import Body, forward
 from meshgait_data.conventions import SMPL_JOINTS
-from meshgait_data.fit import fit_captures
+from meshgait_data.fit import FitSettings, fit_captures
 from meshgait_data.fit.known import Known
 from meshgait_data.index import scan
 from meshgait_data.manifest import JointMap, MappedJoint, load_joint_map, load_manifest
@@ -37,6 +37,8 @@ SIDE_BY_SIDE = 32
 LARGE = 300
 """Frames in all from which fixed costs no longer count."""
 NOISE_M = 0.01
+STEPS = FitSettings(max_iterations=3, step_tolerance=1e-12, cost_tolerance=1e-15)
+"""Three steps for everybody: how many a walk needs depends on the walk, and is not what is asked here."""
 OWN = JointMap("smpl", "the body's own joints", tuple(MappedJoint(name, name) for name in SMPL_JOINTS))
 
 
@@ -87,7 +89,7 @@ def measure_size(body: Body, seen: Sequence[Observations], known: Known, repeat:
 
     def run() -> None:
         for start in range(0, len(seen), SIDE_BY_SIDE):
-            for fit in fit_captures(body, seen[start : start + SIDE_BY_SIDE], known):
+            for fit in fit_captures(body, seen[start : start + SIDE_BY_SIDE], known, STEPS):
                 assert isinstance(fit, Fit)
 
     seconds = cpu_seconds(run, repeat)
