@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from meshgait_data.fit.batch import Posed
-from meshgait_data.fit.points import BodyPoints, Placed
+from meshgait_data.fit.points import BodyPoints
 from meshgait_data.fit.system import System
+from meshgait_data.fit.terms.points3d import Points3DResidual
 
 OFFSETS = "marker_offsets"
 """Name of the extra unknowns: (N, P, 3) metres from the skin to the marker's centre, in the rest pose."""
@@ -57,43 +58,12 @@ class Markers:
 
 
 @dataclass(frozen=True, slots=True)
-class MarkersResidual:
+class MarkersResidual(Points3DResidual):
     """Misses of all markers."""
 
-    term: Markers
-    posed: Posed
-    placed: Placed
-    misses: Tensor
-    """(T, P, 3) observed minus body, metres."""
-    distance: Tensor
-    """(T, P) metres."""
-
-    @property
-    def _limit(self) -> Tensor:
-        """(T, 1) metres where Huber's straight part begins."""
-        return (self.term.huber * self.term.sigma)[self.posed.layout.capture, None]
-
-    @property
-    def _precision(self) -> Tensor:
-        """(T, P) 1/m^2."""
-        return self.term.weights / self.term.sigma[self.posed.layout.capture, None] ** 2
-
-    @property
-    def cost(self) -> Tensor:
-        """(N,) Huber's."""
-        straight = self._limit * (self.distance - self._limit / 2)
-        huber = torch.where(self.distance <= self._limit, self.distance**2 / 2, straight)
-        return self.posed.layout.sums((self._precision * huber).sum(1))
-
-    @property
-    def error(self) -> Tensor:
-        """(T,) mean distance of the seen markers, metres."""
-        seen = self.term.weights > 0
-        return torch.where(seen, self.distance, 0.0).sum(1) / seen.sum(1)
-
     def add_to(self, system: System) -> None:
-        """Beyond the limit a marker weighs less, so that its pull stays constant."""
-        weight = self._precision * (self._limit / self.distance.clamp(min=1e-12)).clamp(max=1.0)
+        """As for any points; where offsets are unknown, they are tied to what moves the marker."""
+        weight = self.weight
         force = weight[..., None] * self.misses
         if OFFSETS not in system.blocks:
             system.add_points(self.term.points, self.posed, self.placed, information=weight, force=force)

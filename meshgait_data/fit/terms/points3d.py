@@ -1,6 +1,7 @@
 """Observed points in space: joints of any set, surface markers."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -33,11 +34,31 @@ class Points3D:
         return Points3DResidual(self, posed, placed, misses, misses.norm(dim=-1))
 
 
+class Observed(Protocol):
+    """What the residual needs of its term."""
+
+    @property
+    def points(self) -> BodyPoints:
+        """Of the body."""
+
+    @property
+    def weights(self) -> Tensor:
+        """(T, P) relative trust; zero where unseen."""
+
+    @property
+    def sigma(self) -> Tensor:
+        """(N,) metres."""
+
+    @property
+    def huber(self) -> float:
+        """Standard deviations."""
+
+
 @dataclass(frozen=True, slots=True)
 class Points3DResidual:
     """Misses of all points."""
 
-    term: Points3D
+    term: Observed
     posed: Posed
     placed: Placed
     misses: Tensor
@@ -68,9 +89,14 @@ class Points3DResidual:
         seen = self.term.weights > 0
         return torch.where(seen, self.distance, 0.0).sum(1) / seen.sum(1)
 
+    @property
+    def weight(self) -> Tensor:
+        """(T, P) 1/m^2: beyond the limit a point weighs less, so that its pull stays constant."""
+        return self._precision * (self._limit / self.distance.clamp(min=1e-12)).clamp(max=1.0)
+
     def add_to(self, system: System) -> None:
-        """Beyond the limit a point weighs less, so that its pull stays constant."""
-        weight = self._precision * (self._limit / self.distance.clamp(min=1e-12)).clamp(max=1.0)
+        """One assembly of all points."""
+        weight = self.weight
         system.add_points(
             self.term.points,
             self.posed,
