@@ -16,6 +16,7 @@ from fit_peers import against_adam, against_smplify
 from fit_truth import (
     OWN,
     Truth,
+    be_quick,
     body,
     frames_a_second,
     good,
@@ -102,7 +103,8 @@ def against_peers(quick: bool) -> Figures:
     """Adam on the same energy under 10 mm of noise, and SMPLify's way on clean joints; one thread."""
     seen, own, known = with_joints(0.01, truths())[0]
     most = 1 if quick else 4
-    figures = against_adam(body(), seen[:most], [truth.params for truth in own[:most]], known)
+    steps = 400 if quick else 1500
+    figures = against_adam(body(), seen[:most], [truth.params for truth in own[:most]], known, most=steps)
     seen, own, known = with_joints(0.0, truths())[0]
     return figures | against_smplify(body(), seen[0], own[0].params, known, every=50 if quick else 20)
 
@@ -110,6 +112,8 @@ def against_peers(quick: bool) -> Figures:
 def measure(quick: bool) -> Figures:
     """All figures; quick takes fewer walks where a module says so."""
     torch.set_num_threads(1)
+    if quick:
+        be_quick()
     figures = on_cmu() | on_joints() | against_peers(quick)
     return figures | measure_markers(quick) | measure_keypoints(quick) | measure_masks(quick)
 

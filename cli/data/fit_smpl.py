@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--num-betas",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Shape components to estimate; default: the body's first 10.",
+    help="Shape components to estimate; default: the body's first 10, or 30 from surface markers.",
 )
 @click.option(
     "--masks",

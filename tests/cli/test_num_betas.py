@@ -22,7 +22,8 @@ def work(tmp_path_factory, mgdata):
 
 
 def test_another_number_is_another_fit_and_the_same_is_kept(mgdata, work):
-    for options, betas, fitted in [((), 10, 1), (("--num-betas", 10), 10, 0), (("--num-betas", 4), 4, 1)]:
+    asked = [((), 10, 1), ((), 10, 0), (("--num-betas", 4), 4, 1), (("--num-betas", 4), 4, 0)]
+    for options, betas, fitted in asked:
         result = mgdata("fit-smpl", work, *options, "--json")
         assert result.exit_code == 0, result.output
         assert json.loads(result.stdout.splitlines()[-1])["fitted"] == fitted
