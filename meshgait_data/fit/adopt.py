@@ -12,6 +12,7 @@ from meshgait_data.conventions import FLAGGED, SMPL_JOINTS, VERDICTS
 from meshgait_data.errors import FitError
 from meshgait_data.fit import retarget as retargeting
 from meshgait_data.fit.judging import take_frames
+from meshgait_data.fit.quality import listed
 from meshgait_data.fit.retarget import Retargeted, RetargetSettings
 from meshgait_data.rotations import exp, log
 from meshgait_data.sources.smpl_params.settle import NOMINAL_PELVIS
@@ -248,14 +249,12 @@ def reasons(adopted: Adopted) -> tuple[str, ...]:
     """What a fit should say about frames that were left out or filled, and about the body."""
     found = []
     if len(adopted.dropped):
-        found.append(f"dropped: {len(adopted.dropped)} frames without parameters ({_listed(adopted.dropped)})")
+        found.append(f"dropped: {len(adopted.dropped)} frames without parameters ({listed(adopted.dropped.tolist())})")
     if len(adopted.filled):
         level = VERDICTS[FLAGGED]
-        found.append(f"{level}: {len(adopted.filled)} frames filled from their neighbours ({_listed(adopted.filled)})")
+        found.append(
+            f"{level}: {len(adopted.filled)} frames filled from their neighbours ({listed(adopted.filled.tolist())})"
+        )
     if adopted.how.startswith("copied"):
         found.append(f"note: the pose of {adopted.origin.body} was copied, its file is not at hand ({adopted.how})")
     return tuple(found)
-
-
-def _listed(ids: IntArray, most: int = 5) -> str:
-    return ", ".join(str(i) for i in ids[:most].tolist()) + (", ..." if len(ids) > most else "")

@@ -19,6 +19,7 @@ from meshgait_data.fit.kinds import Begun, Gathered
 from meshgait_data.fit.known import Known
 from meshgait_data.fit.minimise import Problem, Solution, Stopping, minimise
 from meshgait_data.fit.priors import PosePrior
+from meshgait_data.fit.quality import listed
 from meshgait_data.fit.sanity_observed import check_observations
 from meshgait_data.fit.scene import Scene
 from meshgait_data.fit.settings import FitSettings
@@ -167,8 +168,7 @@ def prepare(body: Body, seen: Observations, known: Known, settings: FitSettings 
         )
     lost = seen.frame_ids[~kept].tolist()
     if lost:
-        listed = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
-        notes = (*notes, f"dropped: {len(lost)} frames with too few observations ({listed})")
+        notes = (*notes, f"dropped: {len(lost)} frames with too few observations ({listed(lost)})")
     return Usable(take_frames(seen, kept), (*notes, *said), provenance)
 
 
@@ -239,16 +239,19 @@ def _extras(scene: Scene, found: Gathered, state: State) -> dict[str, Tensor]:
 def prior_terms(scene: Scene, found: Gathered, begun: Begun, known: Known) -> tuple[Term, ...]:
     """What is known of people: poses, joint limits, shapes, accelerations."""
     lengths = torch.tensor(scene.layout.lengths, dtype=torch.float64, device=scene.seconds.device)
-    terms: list[Term] = [kinds.limits(scene, found.free)]
-    if begun.pose_prior is not None:
-        terms.append(begun.pose_prior)
-    else:
-        pose, memory = known.pose.to(scene.seconds.device), known.gait.memory_s if known.gait else _MEMORY_S
-        weight = pose_weight(scene, memory, found.white_share(lengths))
-        terms.append(PoseTerm.of(pose, found.free, weight=weight))
-    terms.append(ShapePrior(found.shape_precision(lengths)))
-    terms.append(smoothness(scene, found, known))
-    return tuple(terms)
+    pose, white_share = known.pose.to(scene.seconds.device), found.white_share(lengths)
+    pose_prior = begun.pose_prior
+    if pose_prior is None:
+        memory = known.gait.memory_s if known.gait else _MEMORY_S
+        pose_prior = PoseTerm.of(pose, found.free, weight=pose_weight(scene, memory, white_share))
+    smoothness = Smoothness(
+        stencils(scene.layout, scene.seconds),
+        1 / pose.acceleration,
+        1 / pose.transl_acceleration if kinds.continuous(scene, known) else 0.0,
+        found.free,
+        white_share,
+    )
+    return kinds.limits(scene, found.free), pose_prior, ShapePrior(found.shape_precision(lengths)), smoothness
 
 
 def pose_weight(scene: Scene, memory_s: float, white_share: Tensor) -> Tensor:
@@ -265,19 +268,6 @@ def pose_weight(scene: Scene, memory_s: float, white_share: Tensor) -> Tensor:
         shares.append(min(1.0, max(1.0, span / memory_s) / len(seconds)))
     alone = scene.seconds.new_tensor(shares)
     return alone * white_share + (1 - white_share)
-
-
-def smoothness(scene: Scene, found: Gathered, known: Known) -> Smoothness:
-    """Accelerations of walking people."""
-    lengths = torch.tensor(scene.layout.lengths, dtype=torch.float64, device=scene.seconds.device)
-    pose = known.pose.to(scene.seconds.device)
-    return Smoothness(
-        stencils(scene.layout, scene.seconds),
-        1 / pose.acceleration,
-        1 / pose.transl_acceleration if kinds.continuous(scene, known) else 0.0,
-        found.free,
-        found.white_share(lengths),
-    )
 
 
 def to_fits(solved: Solved, usable: Sequence[Usable]) -> list[Fit]:

@@ -219,8 +219,9 @@ def _which(frame_ids: IntArray, frames: BoolArray) -> str:
     chosen = frame_ids[frames]
     if len(chosen) == len(frame_ids):
         return " in all frames"
-    return f" in {len(chosen)} of {len(frame_ids)} frames ({_listed(chosen.tolist())})"
+    return f" in {len(chosen)} of {len(frame_ids)} frames ({listed(chosen.tolist())})"
 
 
-def _listed(ids: Sequence[int], most: int = 5) -> str:
+def listed(ids: Sequence[int], most: int = 5) -> str:
+    """The first ids, and dots where there are more."""
     return ", ".join(str(i) for i in ids[:most]) + (", ..." if len(ids) > most else "")
