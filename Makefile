@@ -8,7 +8,7 @@ P3D    := .venv-pytorch3d
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check lint types imports format unit test-slow test-gpu test-licensed test-body test-pytorch3d bench wheel test-wheel clean
+.PHONY: help env demo test check lint types imports tables format unit test-slow test-gpu test-licensed test-body test-pytorch3d bench wheel test-wheel clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ types: env
 
 imports: env
 	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+
+tables: env  ## write the tables in docs that follow from the code
+	@$(BIN)/python docs/tables.py
 
 format: env  ## format the code and mend what lint can mend
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix .

@@ -79,8 +79,56 @@ def new_folder(path: Path) -> Iterator[Path]:
     FileExistsError
         At the end, where ``path`` has appeared in the meantime (another writer was faster).
     EnvironmentLacks
-        At the start, where the folder cannot be made.
+        Where the folder cannot be made, synced or renamed.
     """
+    with _hidden_folder(path) as temporary:
+        yield temporary
+        with writing(path):
+            for item in (temporary, *temporary.rglob("*")):
+                _sync(item)
+            if path.exists():
+                raise FileExistsError(str(path))
+            _take_place(temporary, path)
+            _sync(path.parent)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a file to write, in a temporary folder of its own; it becomes ``path`` if the block ends without an error.
+
+    The folder is free for other files that are needed on the way; it vanishes in any case.
+
+    Raises
+    ------
+    FileExistsError
+        At the end, where ``path`` has appeared in the meantime (another writer was faster).
+    EnvironmentLacks
+        Where the file cannot be synced or moved.
+    """
+    with _hidden_folder(path) as temporary:
+        yield temporary / path.name
+        with writing(path):
+            _sync(temporary / path.name)
+            _link(temporary / path.name, path)
+            _sync(path.parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses within the block into EnvironmentLacks about ``path``.
+
+    FileExistsError, by which a slower writer knows that it has lost, passes through.
+    """
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+@contextmanager
+def _hidden_folder(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,13 +137,6 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise _cannot_write(path, error) from error
     try:
         yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        if path.exists():
-            raise FileExistsError(str(path))
-        _take_place(temporary, path)
-        _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -108,6 +149,19 @@ def _take_place(temporary: Path, path: Path) -> None:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise FileExistsError(str(path)) from error
         raise
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give a file its name; FileExistsError where there is one of that name."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links. Renaming would replace what is there, so look first.
+        if path.exists():
+            raise FileExistsError(str(path)) from None
+        os.rename(temporary, path)
 
 
 def _sync(path: Path) -> None:

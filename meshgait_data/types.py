@@ -299,11 +299,13 @@ class SequenceData:
     identity: str
     """Person as the protocol counts them: subjects that may be one person share an identity."""
     fps: float
-    camera: Camera
+    camera: Camera | None
+    """Camera that saw it; None where nobody knows it."""
     betas: FloatArray
-    """(B,) shape of the fitted body."""
+    """(B,) shape of the fitted body; of length 0 where none was fitted."""
     arrays: Mapping[str, NDArray[Any]]
-    """Field name of the shard schema to an array whose first axis is frames."""
+    """Name of a field to an array whose first axis is frames: fields of the shard schema, of which ``frame_ids`` is
+    always there, and whatever rides along under a name of its own."""
     dropped: tuple[int, ...] = ()
     """Source ids of frames that were dropped, from every field together."""
     joint_set: str = "smpl24"

@@ -25,6 +25,9 @@ CONFIG, LATEST, LOSSES, METRICS = "config.yaml", "checkpoint.pt", "metrics.jsonl
 FORMAT = 1
 """Version of the checkpoint's keys."""
 
+_MACHINE = tuple(f"data.{name}:" for name in ("cache", "cache_gib", "cache_folder", "loader", "workers"))
+"""Settings that say how a machine loads batches, not which: a run may go on with others."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
@@ -113,6 +116,7 @@ def open_run(run: Path, config: ExperimentConfig) -> bool:
         write_text(path, dump_yaml(config))
         return False
     changed = differences(to_plain(load_config(str(path))), to_plain(config))
+    changed = [text for text in changed if not text.startswith(_MACHINE)]
     if changed:
         raise UsageError(
             f"this folder holds a run of another setting: {'; '.join(changed)}",

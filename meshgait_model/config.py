@@ -56,6 +56,16 @@ class DataConfig:
     """A clip is T frames out of T + skip consecutive ones (OpenGait's ``fixed_ordered`` sampling)."""
     cut: int = 10
     """Columns left out on each side: 64x64 becomes 64x44."""
+    cache: Literal["auto", "ram", "mmap", "none"] = "auto"
+    """Where decoded frames are kept: in memory, in files that are mapped, or nowhere; ``auto``: the first that fits."""
+    cache_gib: float = 0.0
+    """GiB of memory that they may take; 0 is half of what is free."""
+    cache_folder: str = ""
+    """Where ``mmap`` keeps its files; by default ``MESHGAIT_CACHE``, else ``~/.cache/meshgait``."""
+    loader: Literal["ring", "processes"] = "ring"
+    """What puts batches together ahead of time: threads, or worker processes."""
+    workers: int = 1
+    """How many threads or processes; 0 puts each batch together when it is needed. Batches are the same."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
@@ -63,6 +73,8 @@ class DataConfig:
             raise ValueError(f"data.people={self.people} and data.clips={self.clips}: the triplet loss needs 2 of both")
         if self.frames < 1 or self.skip < 0 or self.cut < 0:
             raise ValueError("data.frames must be at least 1, data.skip and data.cut at least 0")
+        if self.cache_gib < 0 or self.workers < 0:
+            raise ValueError("data.cache_gib and data.workers must not be negative")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,15 +21,21 @@ from meshgait_data.shards.records import SequenceRecord
 from meshgait_data.types import BoolArray, FloatArray
 from meshgait_model.checkpoint import Checkpoint
 from meshgait_model.config import ExperimentConfig
-from meshgait_model.data.dataset import LABELS, GaitSet, load_side
-from meshgait_model.data.sampler import Picks
-from meshgait_model.label_errors import LabelErrors, mean_pose_error, root_joints
+from meshgait_model.data.batch import Batch, as_float
+from meshgait_model.data.dataset import BETAS, INTRINSICS, ClipDataset
+from meshgait_model.data.loader import make_loader
+from meshgait_model.data.sampler import SequenceSampler
+from meshgait_model.data.targets import JUDGEMENTS, usable
+from meshgait_model.label_errors import NEEDED, VISIBILITY, LabelErrors, mean_pose_error, root_joints
 from meshgait_model.metrics import ViewRanks, cross_view_ranks, mean_average_precision, part_distances
 from meshgait_model.nn.meshgait import MeshGait
 from meshgait_model.trainer import make_network, matching_body, pick_device
 
 Report = Callable[[int], None]
 """Called after each sequence with how many are done."""
+
+_BATCH_FRAMES = 2048
+"""Frames that are read together; the network takes ``eval.chunk`` of them at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,49 +101,53 @@ def evaluate(state: Checkpoint, path: Path, shards: Shards, report: Report) -> E
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     learned = f"joint set {state.joint_set} and {state.markers} markers"
-    packed = f"joint set {shards.info.joint_set} and {shards.num_markers} markers"
+    packed = f"joint set {shards.joint_set.name} and {shards.num_markers} markers"
     if config.network.branch_3d and learned != packed:
         raise InvalidData(
             f"the network was trained on {learned}, these shards have {packed}",
-            where=str(shards.path),
+            where=shards.url,
             hint="evaluate on shards that were packed with the same joint set and marker set",
         )
     network = make_network(config, shards, len(state.people))
     network.load_state_dict(state.network)
     network.to(device).eval()
-    # A dataset without labels can still be recognised.
-    labels = config.supervised and set(LABELS) <= set(shards.fields)
-    data = load_side(shards, "test", labels=labels, cut=config.data.cut)
-    scorer = _label_errors(network, state, shards) if labels else None
-    embedder = _Embedder(network, device, state.config, scorer)
-    embeddings = []
-    for index in range(len(data.records)):
-        embeddings.append(embedder.embed(data, index))
-        report(index + 1)
-    found = np.stack(embeddings)
-    ranks, mean_ap = score(found, data.records, shards.protocol)
+    data = _open_data(config, shards)
+    scorer = _label_errors(network, state, shards) if set(NEEDED) <= set(data.fields) else None
+    found = _Embedder(network, device, config, scorer).embed_all(data, report)
+    records = data.sequences
+    ranks, mean_ap = score(found, records, shards.protocol)
     noise = np.random.default_rng(0).normal(size=(len(found), 1, 64))
-    gallery, _ = _roles(data.records, shards.protocol)
+    gallery, _ = _roles(records, shards.protocol)
     return Evaluation(
         checkpoint=path,
         step=state.step,
         branch_3d=config.network.branch_3d,
         ranks=ranks,
         mean_ap=mean_ap,
-        mean_ap_chance=score(noise, data.records, shards.protocol)[1],
-        people=len({record.identity for record, enrol in zip(data.records, gallery, strict=True) if enrol}),
-        sequences=len(data.records),
+        mean_ap_chance=score(noise, records, shards.protocol)[1],
+        people=len({record.identity for record, enrol in zip(records, gallery, strict=True) if enrol}),
+        sequences=len(data),
         frames=int(np.minimum(data.lengths, config.eval.frames_limit).sum()),
         label_errors=scorer.means() if scorer else {},
         joints_by_view=scorer.by_view() if scorer else {},
-        joints_of_mean_pose=mean_pose_error(shards, data) if scorer else None,
+        joints_of_mean_pose=mean_pose_error(shards) if scorer else None,
     )
+
+
+def _open_data(config: ExperimentConfig, shards: Shards) -> ClipDataset:
+    """Test sequences, with labels where there are some; each is read once, so decoded frames are not kept."""
+    fields: tuple[str, ...] = ("silhouettes",)
+    known = {*shards.fields, BETAS, INTRINSICS}
+    # A dataset without labels can still be recognised.
+    if config.supervised and set(NEEDED) <= known:
+        fields += (*NEEDED, *(name for name in (*JUDGEMENTS, *VISIBILITY) if name in known))
+    return ClipDataset(shards, "test", fields=fields, cut=config.data.cut, cache="none")
 
 
 def _label_errors(network: MeshGait, state: Checkpoint, shards: Shards) -> LabelErrors:
     every = state.config.eval.mesh_every
     body = TorchBody(matching_body(shards.body_sha256)).to(network.coefficients.device) if every else None
-    return LabelErrors(network, body, every, root=root_joints(shards.info.joint_names))
+    return LabelErrors(network, body, every, root=root_joints(shards.joint_set.names))
 
 
 def score(embeddings: FloatArray, records: Sequence[SequenceRecord], protocol: Protocol) -> tuple[ViewRanks, float]:
@@ -185,19 +195,33 @@ class _Embedder:
     config: ExperimentConfig
     scorer: LabelErrors | None
 
+    def embed_all(self, data: ClipDataset, report: Report) -> NDArray[np.float32]:
+        """Embeddings (N, S, E) of all sequences, in their order."""
+        sampler = SequenceSampler(data.lengths, frames=_BATCH_FRAMES, limit=self.config.eval.frames_limit)
+        found: dict[int, NDArray[np.float32]] = {}
+        with make_loader(data, sampler, self.config.data.loader, self.config.data.workers) as loader:
+            for batch in loader:
+                moved = batch.to(self.device)
+                for place, index in enumerate(batch.sequences.tolist()):
+                    found[index] = self.embed(moved, place, data.sequences[index].key.view)
+                    report(len(found))
+        return np.stack([found[index] for index in range(len(data))])
+
     @torch.inference_mode()
-    def embed(self, data: GaitSet, index: int) -> NDArray[np.float32]:
-        """Embedding (S, E) of one sequence."""
-        limits = self.config.eval
+    def embed(self, batch: Batch, place: int, view: str) -> NDArray[np.float32]:
+        """Embedding (S, E) of one of the sequences of a batch."""
+        assert batch.offsets is not None
+        begin, end = (int(offset) for offset in batch.offsets[place : place + 2])
+        labelled = self.scorer is not None and bool(batch.has(*NEEDED)[place])
+        names = [name for name in batch.arrays if bool(batch.present[name][place])]
         amp = self.config.run.amp and self.device.type == "cuda"
-        length = min(int(data.lengths[index]), limits.frames_limit)
         pooled: list[Tensor] = []
-        for start in range(0, length, limits.chunk):
-            frames = np.arange(start, min(start + limits.chunk, length))
-            batch = data.gather(Picks(np.array([index]), frames[None])).to(self.device)
+        for start in range(begin, end, self.config.eval.chunk):
+            chunk = slice(start, min(start + self.config.eval.chunk, end))
             with torch.autocast(self.device.type, torch.bfloat16, enabled=amp):
-                features, heatmaps = self.network.frame_features(batch.silhouettes.float() / 255)
+                features, heatmaps = self.network.frame_features(as_float(batch.silhouettes[chunk])[None])
             pooled.append(features.amax(0))
-            if self.scorer is not None and heatmaps is not None:
-                self.scorer.add(heatmaps, batch.labels, data.records[index].key.view)
+            if self.scorer is not None and heatmaps is not None and labelled:
+                labels = {name: batch.arrays[name][chunk] for name in names}
+                self.scorer.add(heatmaps, labels, usable(batch, "joints")[chunk], view)
         return self.network.pool(torch.stack(pooled).amax(0, keepdim=True))[0].float().cpu().numpy()

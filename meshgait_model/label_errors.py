@@ -10,16 +10,24 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from meshgait_data.body.torch_body import TorchBody
 from meshgait_data.render.labels import from_window, soft_argmax
 from meshgait_data.shards.reader import Shards
-from meshgait_data.shards.records import SequenceRecord
-from meshgait_data.types import FloatArray, IntArray
-from meshgait_model.data.dataset import GaitSet
-from meshgait_model.data.targets import mesh_in_camera, usable
+from meshgait_data.shards.records import Side
+from meshgait_data.types import FloatArray
+from meshgait_model.data.targets import PARTS, mesh_in_camera
 from meshgait_model.nn.meshgait import MeshGait
+
+NEEDED = tuple(dict.fromkeys(("scale", *(field for fields in PARTS.values() for field in fields))))
+"""Fields that a sequence must have for its label errors to be measured."""
+
+VISIBILITY = ("joints_visible", "markers_visible")
+"""Fields that split the errors where a sequence has them."""
+
+_POSE = ("joints", "scale", "windows")
 
 
 class LabelErrors:
@@ -43,10 +51,9 @@ class LabelErrors:
         self.network, self.body, self.every, self.root = network, body, mesh_every, list(root)
         self.sums: dict[tuple[str, str], list[float]] = {}
 
-    def add(self, heatmaps: Tensor, labels: Mapping[str, Tensor], view: str) -> None:
-        """Compare heatmaps (F, P, D, H, W) of one clip with its labels (1, F, ...)."""
-        keep = usable(labels)[0]
-        labels = {name: value[0, keep] for name, value in labels.items()}
+    def add(self, heatmaps: Tensor, labels: Mapping[str, Tensor], keep: Tensor, view: str) -> None:
+        """Compare heatmaps (F, P, D, H, W) of one sequence with its labels (F, ...), where ``keep`` (F,) is true."""
+        labels = {name: value[keep] for name, value in labels.items()}
         where = labels["scale"], labels["intrinsics"], labels["windows"]
         found = from_window(soft_argmax(heatmaps[keep], self.network.grid), *where)
         truth = from_window(torch.cat([labels["joints"], labels["markers"]], 1), *where)
@@ -96,28 +103,29 @@ def root_joints(names: Sequence[str]) -> tuple[int, ...]:
     return tuple(range(len(names)))
 
 
-def mean_pose_error(shards: Shards, data: GaitSet) -> float | None:
-    """Error of joints in mm of always saying the mean training pose of the view; None without training sequences."""
-    train = [record for record in shards.sequences if record.side == "train"]
-    if not train:
-        return None
-    root = root_joints(shards.info.joint_names)
-    fields = {name: shards.load(name, train)[0] for name in ("joints", "scale", "windows")}
-    poses = _relative(fields, train, np.array([record.length for record in train]), root)
-    truth = _relative(data.arrays, data.records, data.lengths, root)
-    views = np.repeat([record.key.view for record in train], [record.length for record in train])
-    test_views = np.repeat([record.key.view for record in data.records], data.lengths)
-    if not set(test_views) <= set(views):
+def mean_pose_error(shards: Shards) -> float | None:
+    """Error of joints in mm on the test side of always saying the mean training pose of the view.
+
+    None where one of the sides has no labels, or a view of the test side is not among those trained on.
+    """
+    (poses, views), (truth, test_views) = (_relative(shards, side) for side in ("train", "test"))
+    if not len(poses) or not len(truth) or not set(test_views) <= set(views):
         return None
     means = {view: poses[views == view].mean(0) for view in np.unique(test_views)}
     errors = [np.linalg.norm(truth[test_views == view] - mean, axis=-1).mean(1) for view, mean in means.items()]
     return float(np.concatenate(errors).mean() * 1000)
 
 
-def _relative(
-    fields: Mapping[str, FloatArray], records: Sequence[SequenceRecord], lengths: IntArray, root: Sequence[int]
-) -> FloatArray:
-    """Joints (F, J, 3) relative to the pelvis in metres, camera frame."""
-    intrinsics = np.repeat([record.camera.intrinsics for record in records], lengths, axis=0)
+def _relative(shards: Shards, side: Side) -> tuple[FloatArray, NDArray[np.str_]]:
+    """Joints (F, J, 3) of one side relative to the pelvis in metres, camera frame, and the view of each frame (F,)."""
+    chosen = shards.sequences.where(side=side, has=_POSE)
+    cameras = [shards.detail(record).camera for record in chosen]
+    chosen = chosen.take(np.array([camera is not None for camera in cameras], bool))
+    if not len(chosen):
+        return np.zeros((0, len(shards.joint_set.names), 3)), np.zeros(0, str)
+    matrices = [camera.intrinsics for camera in cameras if camera is not None]
+    intrinsics = np.repeat(np.stack(matrices), chosen.lengths, axis=0)
+    fields = {name: shards.load(name, chosen)[0] for name in _POSE}
     joints = from_window(fields["joints"], fields["scale"], intrinsics, fields["windows"])
-    return joints - joints[:, list(root)].mean(1, keepdims=True)
+    root = list(root_joints(shards.joint_set.names))
+    return joints - joints[:, root].mean(1, keepdims=True), np.repeat(chosen.views.astype(str), chosen.lengths)

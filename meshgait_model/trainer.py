@@ -28,15 +28,15 @@ from meshgait_model.checkpoint import (
 )
 from meshgait_model.config import ExperimentConfig, LossConfig
 from meshgait_model.data.augment import draw, move_silhouettes
-from meshgait_model.data.dataset import Batch, load_side
-from meshgait_model.data.sampler import generator, sample
-from meshgait_model.data.targets import Targets, usable
+from meshgait_model.data.batch import Batch, as_float
+from meshgait_model.data.dataset import ClipDataset
+from meshgait_model.data.loader import make_loader
+from meshgait_model.data.picks import Clip, generator
+from meshgait_model.data.sampler import AUGMENTING, PKSampler
+from meshgait_model.data.targets import PARTS, Targets, label_fields, usable
 from meshgait_model.losses import batch_all_triplet, label_l1, strip_cross_entropy, total
 from meshgait_model.nn.meshgait import MeshGait, MeshGaitOutput
 from meshgait_model.optim import learning_rate, make_optimizer
-
-SAMPLING, AUGMENTING = 0, 1
-"""Purposes of random numbers; see :func:`meshgait_model.data.sampler.generator`."""
 
 Report = Callable[[int, Mapping[str, float]], None]
 """Called after each update with the number of updates done and the parts of the loss."""
@@ -53,6 +53,8 @@ class TrainSummary:
     seconds: float
     people: int
     sequences: int
+    cache: str
+    """How decoded frames were kept, and why."""
     parameters: int
     losses: Mapping[str, float]
     """Parts of the loss of the last update; empty where there was nothing left to do."""
@@ -66,7 +68,7 @@ class Trainer:
     config
         Its setting.
     shards
-        Packed dataset; its training side is read into memory.
+        Packed dataset; batches come from its training side.
     """
 
     def __init__(self, config: ExperimentConfig, shards: Shards) -> None:
@@ -75,8 +77,17 @@ class Trainer:
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         torch.manual_seed(config.seed)
-        self.data = load_side(shards, "train", labels=config.supervised, cut=config.data.cut)
         self.shards = shards
+        self.data = self._open_data()
+        data = config.data
+        self.sampler = PKSampler(
+            self.data.identities,
+            self.data.lengths,
+            people=data.people,
+            clips=data.clips,
+            clip=Clip(data.frames, data.skip),
+            seed=config.seed,
+        )
         self.network = make_network(config, shards, len(self.data.people)).to(self.device)
         self.optimizer = make_optimizer(self.network, config.optim)
         self.targets: Targets | None = None
@@ -91,6 +102,19 @@ class Trainer:
             )
             self.targets = targets.to(self.device)
         self.done = 0
+
+    def _open_data(self) -> ClipDataset:
+        data = self.config.data
+        parts = [name for name in PARTS if self.config.supervised and getattr(self.config.loss, name)]
+        return ClipDataset(
+            self.shards,
+            "train",
+            fields=("silhouettes", *label_fields(self.shards, parts)) if parts else ("silhouettes",),
+            cut=data.cut,
+            cache=data.cache,
+            cache_gib=data.cache_gib or None,
+            cache_folder=data.cache_folder or None,
+        )
 
     def train(self, run: Path, report: Report) -> TrainSummary:
         """Train to the end, or from the last checkpoint in ``run`` to the end.
@@ -109,12 +133,14 @@ class Trainer:
             self.restore(run / LATEST)
         keep_losses(run, self.done)
         resumed_at, losses = self.done, {}
+        self.sampler.first = self.done
         with (
+            make_loader(self.data, self.sampler, self.config.data.loader, self.config.data.workers) as loader,
             SummaryWriter(str(run / "tensorboard"), purge_step=self.done + 1) as board,
             (run / LOSSES).open("a", encoding="utf-8", buffering=1) as log,
         ):
             while self.done < config.steps:
-                losses = self.step(self.done)
+                losses = self.step(self.done, next(loader))
                 self.done += 1
                 if self.done % config.log_every == 0 or self.done == config.steps:
                     log.write(json.dumps({"step": self.done, **losses}) + "\n")
@@ -128,17 +154,18 @@ class Trainer:
             resumed_at=resumed_at,
             seconds=time.monotonic() - began,
             people=len(self.data.people),
-            sequences=len(self.data.records),
+            sequences=len(self.data),
+            cache=self.data.cache.reason,
             parameters=sum(weight.numel() for weight in self.network.parameters()),
             losses=losses,
         )
 
-    def step(self, step: int) -> dict[str, float]:
-        """One update; gives the parts of the loss before it."""
+    def step(self, step: int, batch: Batch | None = None) -> dict[str, float]:
+        """One update with a batch, by default that of the step; gives the parts of the loss before it."""
         rate = learning_rate(self.config.optim, step, self.config.run.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        parts = self.losses(self.batch(step), step)
+        parts = self.losses((self.batch(step) if batch is None else batch).to(self.device), step)
         loss = total(parts, self.config.loss)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -155,15 +182,7 @@ class Trainer:
 
     def batch(self, step: int) -> Batch:
         """The clips of a step."""
-        data = self.config.data
-        picks = sample(
-            self.data.identities,
-            self.data.lengths,
-            generator(self.config.seed, step, SAMPLING),
-            batch=(data.people, data.clips),
-            clip=(data.frames, data.frames + data.skip),
-        )
-        return self.data.gather(picks).to(self.device)
+        return self.data[self.sampler.draw(step)]
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Parts of the loss of a batch, augmented as the seed and the step say."""
@@ -172,31 +191,26 @@ class Trainer:
         changes = draw(
             config.data.augment, len(batch.identities), (rows, columns), generator(config.seed, step, AUGMENTING)
         )
-        silhouettes = move_silhouettes(batch.silhouettes.float() / 255, changes)
+        silhouettes = move_silhouettes(as_float(batch.silhouettes), changes)
         amp = config.run.amp and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=amp):
             output = self.network(silhouettes, points=self.targets is not None)
         parts = recognition_losses(output, batch.identities, config.loss)
         if self.targets is not None:
-            targets = self.targets(batch.labels, changes, columns)
-            parts |= self.label_losses(output, targets, usable(batch.labels), float(rows))
+            targets = self.targets(batch, changes, columns)
+            parts |= self.label_losses(output, targets, {name: usable(batch, name) for name in targets}, float(rows))
         return parts
 
     def label_losses(
-        self, output: MeshGaitOutput, targets: Mapping[str, Tensor], valid: Tensor, window: float
+        self, output: MeshGaitOutput, targets: Mapping[str, Tensor], valid: Mapping[str, Tensor], window: float
     ) -> dict[str, Tensor]:
-        """Parts of the loss that compare coordinates with labels."""
+        """Parts of the loss that compare coordinates with labels, over the frames (B, T) that have valid ones."""
         assert output.joints is not None
         assert output.markers is not None
         found = {"joints": output.joints, "markers": output.markers}
         if self.targets is not None and "mesh" in targets:
             found["mesh"] = self.network.vertices(output.markers.float(), self.targets.vertex_ids)
-        weights = self.config.loss
-        return {
-            name: label_l1(points, targets[name], valid, window)
-            for name, points in found.items()
-            if getattr(weights, name)
-        }
+        return {name: label_l1(found[name], target, valid[name], window) for name, target in targets.items()}
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
@@ -206,7 +220,7 @@ class Trainer:
             people=self.data.people,
             body_sha256=self.shards.body_sha256,
             markers=self.shards.num_markers,
-            joint_set=self.shards.info.joint_set,
+            joint_set=self.shards.info.joint_set.name,
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
         )
@@ -240,13 +254,13 @@ def recognition_losses(output: MeshGaitOutput, identities: Tensor, config: LossC
 
 def make_network(config: ExperimentConfig, shards: Shards, classes: int) -> MeshGait:
     """The network of a setting, for the markers and silhouettes of some shards."""
-    side = shards.info.sizes["S"]
+    side = shards.aligned_size
     network = MeshGait(
         config.network,
         classes=classes,
         window=(side, side - 2 * config.data.cut),
         coefficients=shards.markers.signed if config.network.branch_3d else None,
-        joints=len(shards.info.joint_names),
+        joints=len(shards.info.joint_set.names),
     )
     # About twice as fast on a CPU as the default layout.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs

@@ -14,6 +14,8 @@ COMMANDS = {
     "build": ".data.build:build",
     "show": ".data.show:show",
     "verify": ".data.verify:verify",
+    "convert": ".data.convert:convert",
+    "card": ".data.card:card",
     "body": ".data.body:body",
     "markers": ".data.markers:markers",
     "priors": ".data.priors:priors",

@@ -18,7 +18,8 @@ from ..options import (
     root_option,
     select_option,
 )
-from .pack import figures, out_option, print_figures
+from .pack import figures, print_figures
+from .pack_options import out_option, pack_options, settings
 
 if TYPE_CHECKING:
     from meshgait_data.pipeline.build import BuildReport
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 @markers_option
 @joint_set_option
 @select_option
+@pack_options
 @jobs_option
 @json_option
-def build(manifest: str, root: Path | None, out: Path, work: Path | None, as_json: bool, **settings: Any) -> None:
-    r"""Index a dataset, fit a body to every walk, render, label and pack: all stages in one go.
+def build(manifest: str, root: Path | None, out: Path, work: Path | None, as_json: bool, **options: Any) -> None:
+    r"""Index a dataset, fit a body to every walk, label and pack: all stages in one go.
 
     MANIFEST is the name of a shipped manifest or the path of a YAML file. Run the same line again to continue: fits
     and parts that are up to date are kept. Ends with 1 if some walks failed; they are left out and listed in
@@ -46,17 +48,17 @@ def build(manifest: str, root: Path | None, out: Path, work: Path | None, as_jso
     Examples:
       mgdata build cmu_walk --out shards/
       mgdata build my_mocap.yaml --root /data/mocap --out shards/ --jobs 4
+      mgdata build my_masks.yaml --root /data/masks --out shards/ --format hdf5 --also keypoints
     """
     from meshgait_data.manifest import load_manifest
     from meshgait_data.pipeline.build import build as run
-    from meshgait_data.pipeline.pack import PackSettings
 
     report = run(
         load_manifest(manifest),
         out,
         root=root,
         work=work,
-        settings=PackSettings(**settings),
+        settings=settings(**options),
         announce=lambda line: click.echo(line, err=True),
     )
     _print(report, out, as_json=as_json)

@@ -8,13 +8,10 @@ import click
 
 from ..console import print_failures
 from ..options import FOLDER, body_option, jobs_option, joint_set_option, json_option, markers_option, select_option
+from .pack_options import out_option, pack_options, settings
 
 if TYPE_CHECKING:
     from meshgait_data.pipeline.pack import PackReport
-
-out_option = click.option(
-    "--out", type=FOLDER, required=True, metavar="SHARDS", help="Folder of the packed dataset, new or to be continued."
-)
 
 
 @click.command()
@@ -24,38 +21,28 @@ out_option = click.option(
 @markers_option
 @joint_set_option
 @select_option
-@click.option(
-    "--part-captures",
-    type=click.IntRange(min=1),
-    default=16,
-    show_default=True,
-    help="Captures of a part, which is one job and one folder.",
-)
-@click.option(
-    "--existing",
-    type=click.Choice(["refresh", "overwrite"]),
-    default="refresh",
-    show_default=True,
-    help="Write only the parts whose input changed, or all of them.",
-)
+@pack_options
 @jobs_option
 @json_option
-def pack(work: Path, out: Path, as_json: bool, **settings: Any) -> None:
-    r"""Render, label and pack the fitted walks of WORK into shards for training.
+def pack(work: Path, out: Path, as_json: bool, **options: Any) -> None:
+    r"""Pack the walks of WORK into shards for training: silhouettes, and labels of the fits.
 
-    Silhouettes and labels are made from the fits while packing. Run the same line again to continue after an
-    interruption or a changed fit: parts that are up to date are kept. Ends with 1 if some walks failed; they are
-    left out and listed in WORK/failures.jsonl.
+    Where the dataset has masks they are aligned and packed, with labels where there is a fit; otherwise the fits are
+    rendered through the cameras of the manifest. Run the same line again to continue after an interruption, a changed
+    fit or new walks: parts that are up to date are not touched, new walks go into new parts. Ends with 1 if some
+    walks failed; they are left out and listed in WORK/failures.jsonl. SHARDS/findings.jsonl tells of every frame,
+    view and walk that was left out.
 
     \b
     Examples:
       mgdata pack work/ --out shards/
       mgdata pack work/ --out shards/ --jobs 4 --select 'subject=07|08'
+      mgdata pack work/ --out shards/ --format hdf5 --with-128 --also keypoints
+      mgdata pack work/ --out wild/ --rig in_the_wild --degrade 'holes,cut_feet:0.5' --rendered
     """
-    from meshgait_data.pipeline.pack import PackSettings
     from meshgait_data.pipeline.pack import pack as run
 
-    report = run(work, out, PackSettings(**settings))
+    report = run(work, out, settings(**options))
     print_failures(report.report.failures, work)
     if as_json:
         click.echo(json.dumps(figures(report, out)))

@@ -47,7 +47,7 @@ def run(experiment: str, shards: Path | None, out: Path, overrides: tuple[str, .
     with Progress(config.run.steps, "steps") as progress:
         summary = trainer.train(out, progress.show)
     click.echo(f"run       {out}")
-    click.echo(f"data      {summary.people} people, {summary.sequences} sequences")
+    click.echo(f"data      {summary.people} people, {summary.sequences} sequences, {summary.cache}")
     click.echo(
         f"network   {summary.parameters / 1e6:.2f} M weights, 3D branch {'on' if config.network.branch_3d else 'off'}"
     )

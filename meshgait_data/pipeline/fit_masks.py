@@ -56,6 +56,8 @@ def with_masks(seen: Observations, folder: Path) -> Observations:
 
 def _view(path: Path, seen: Observations) -> tuple[Masks, Camera]:
     camera = _checked(path, seen.key).camera
+    # A rendered sequence was seen by one.
+    assert camera is not None
     return masks_at(read_masks(path, camera.name, format="render"), seen.frame_ids), camera
 
 

@@ -1,79 +1,59 @@
-"""Pack a work folder: plan the parts, write those that changed, and declare the dataset complete last."""
+"""Pack a work folder: plan the parts, write those that are new or changed, and declare the dataset complete last."""
 
-import os
-import re
-import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import google_crc32c
 
-from meshgait_data.atomic import write_text
+from meshgait_data.atomic import write_bytes, write_text
 from meshgait_data.body.files import load_body
 from meshgait_data.body.marker_files import save_markers
-from meshgait_data.conventions import SMPL_SET
-from meshgait_data.errors import EnvironmentLacks, ShardError, UsageError
-from meshgait_data.findings import from_jsonl, to_jsonl
-from meshgait_data.index import Index, IndexRow, read_index
+from meshgait_data.errors import ShardError, UsageError
+from meshgait_data.findings import Finding, Severity, from_jsonl, to_jsonl
+from meshgait_data.index import read_index
+from meshgait_data.pipeline.claim import claimed
 from meshgait_data.pipeline.markers import find_markers
-from meshgait_data.pipeline.pack_part import (
-    STAGE,
-    Ingredients,
+from meshgait_data.pipeline.pack_part import STAGE, PartResult, failure_finding, pack_part
+from meshgait_data.pipeline.pack_plan import (
+    PENDING,
+    CapturePlan,
     PartPlan,
-    pack_part,
-    plan_part,
-    reusable,
-    versions,
+    grouped,
+    plan_captures,
+    read_pending,
+    write_pending,
 )
-from meshgait_data.pipeline.render import find_joints
-from meshgait_data.pipeline.runner import Outcome, Report, record_failures, run_jobs, selected
+from meshgait_data.pipeline.pack_present import PresentPart, own_parts, part_number, present_parts, unharmed
+from meshgait_data.pipeline.pack_settings import Ingredients, check_settings, versions
+from meshgait_data.pipeline.pack_settings import PackSettings as PackSettings
+from meshgait_data.pipeline.render import find_joints, through_rig
+from meshgait_data.pipeline.runner import Outcome, Report, record_failures, run_jobs
 from meshgait_data.shards.card import card
 from meshgait_data.shards.checksums import AGAIN
 from meshgait_data.shards.dataset import (
     CARD,
     DATASET,
     FINDINGS,
+    INDEX,
     MARKERS,
+    BodyInfo,
     DatasetInfo,
+    MarkersInfo,
+    PartEntry,
     describe,
-    listed_parts,
+    fields_of,
     mark_incomplete,
     part_name,
     read_dataset,
     write_dataset,
 )
-from meshgait_data.shards.reader import Part, Shards, open_part, open_shards
-from meshgait_data.shards.table import write_table
-from meshgait_data.shards.verify import verify
-from meshgait_data.shards.zarr import remove_part
-from meshgait_data.types import MarkerSet
-
-_LEFTOVER = re.compile(r"\.part-\d{5,}\.zarr\.\w+\.tmp")
-
-
-@dataclass(frozen=True, slots=True)
-class PackSettings:
-    """How a work folder is packed."""
-
-    body: str | None = None
-    """Name or path of the body that the fits were made with."""
-    markers: str | None = None
-    """Name or path of the virtual markers; by default those that ship with the body."""
-    joint_set: str = SMPL_SET
-    """Name of the joint set of the labels."""
-    part_captures: int = 16
-    """Captures of a part: one job, one folder."""
-    select: str = ""
-    """Parts of the keys, e.g. ``subject=07|08,view=090``; all by default."""
-    existing: Literal["refresh", "overwrite"] = "refresh"
-    """Keep parts that follow from the same input, or write all again."""
-    jobs: int = 1
-    progress: bool = True
+from meshgait_data.shards.part import Part, open_part
+from meshgait_data.shards.store import open_store
+from meshgait_data.shards.table import SequenceTable
+from meshgait_data.shards.writing import remove_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,182 +77,216 @@ class PackReport:
         return self.report.exit_code
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be done."""
+
+    parts: tuple[PartPlan, ...]
+    """All of the dataset, in order."""
+    kept: dict[str, PartEntry]
+    """Name of each part that stays as it is to what the dataset says of it."""
+    failures: tuple[Outcome, ...]
+    """Views that the parts that stay lack."""
+    findings: tuple[Finding, ...]
+    """About captures that are left out."""
+
+    @property
+    def changed(self) -> list[PartPlan]:
+        """Parts to write."""
+        return [plan for plan in self.parts if plan.path.name not in self.kept]
+
+
 def pack(work: Path, out: Path, settings: PackSettings | None = None) -> PackReport:
     """Pack a work folder into a dataset folder, resuming what is there.
 
-    Parts that follow from the same fits, manifest, body and markers are kept; others are written again; parts of the
-    dataset that are no longer wanted are removed. Failed captures are left out and recorded in
-    ``WORK/failures.jsonl``.
+    Where the source has masks they are what is packed, labelled by the fits; otherwise the fits are rendered. Parts
+    whose captures follow from the same files, fits, body and settings stay as they are. Where captures changed or are
+    not wanted any more their part is written again, and new captures go into new parts. Failed captures are left out
+    and recorded in ``WORK/failures.jsonl``.
 
     Raises
     ------
     UsageError
-        Where there is nothing to pack, ``out`` holds other files, or another process packs into it.
+        Where there is nothing to pack, settings contradict each other, ``out`` holds other files, or another process
+        packs into it.
     ShardError
         Where no capture could be packed, or a part could not be written; the dataset then says that it is incomplete.
     """
     settings = settings or PackSettings()
     start = time.perf_counter()
-    index, rows = _wanted(work, settings)
-    body = load_body(settings.body)
-    joints = find_joints(body, settings.joint_set)
-    shared = Ingredients(work, index.manifest, body, find_markers(work, body, settings.markers), joints)
-    with _claimed(out):
-        plans = _plan(out, rows, shared, settings.part_captures)
-        reused = [plan for plan in plans if settings.existing == "refresh" and reusable(plan)]
-        changed = [plan for plan in plans if plan not in reused]
-        stale = _make_way(out, plans, changed)
-        outcomes = _write(changed, shared, settings)
+    captures, left_out, shared = _inputs(work, settings)
+    with claimed(out, DATASET):
+        plan = _plan(out, captures, left_out, shared)
+        removed = _make_way(out, plan)
+        results = _write(plan.changed, shared, settings)
+        outcomes = (*(outcome for result in results for outcome in result.outcomes), *plan.failures)
         report = Report(STAGE, outcomes, time.perf_counter() - start)
         record_failures(work, report)
-        shards = _finish(out, plans, shared, report)
+        written = {result.entry.name: result.entry for result in results if result.entry is not None}
+        table = _finish(out, plan, written, shared, report)
     return PackReport(
         report,
-        written=len(shards.parts) - len(reused),
-        reused=len(reused),
-        removed=len(stale),
-        sequences=len(shards.sequences),
-        frames=sum(record.length for record in shards.sequences),
-        dropped=sum(len(record.dropped) for record in shards.sequences),
+        written=len(written),
+        reused=len(plan.kept),
+        removed=removed,
+        sequences=len(table),
+        frames=int(table.lengths.sum()),
+        dropped=int(table.dropped.sum()),
     )
 
 
-def _wanted(work: Path, settings: PackSettings) -> tuple[Index, list[IndexRow]]:
+def _inputs(work: Path, settings: PackSettings) -> tuple[list[CapturePlan], list[Finding], Ingredients]:
+    """Captures to pack, findings about those that are not, and what parts share."""
     index = read_index(work)
-    rows = sorted(row for row in index.rows if selected(row.key, settings.select))
-    if not rows:
-        hint = "mgdata index lists what there is" if index.rows else "run 'mgdata index' again"
-        raise UsageError(f"nothing to pack: no sequence matches {settings.select!r}", where=str(work), hint=hint)
-    if not any((work / "fits").glob("*/*.npz")):
-        raise UsageError("nothing is fitted yet", where=str(work), hint="run 'mgdata fit-smpl' on the work folder")
-    return index, rows
+    scene, rows = through_rig(index, settings.rig, settings.size)
+    body = load_body(settings.body)
+    markers, joints = find_markers(work, body, settings.markers), find_joints(body, settings.joint_set)
+    shared = Ingredients(work, index.root, index.manifest, scene, body, markers, joints, settings)
+    check_settings(shared)
+    captures = plan_captures(index, rows, shared)
+    if shared.observed is None or not settings.labelled_only:
+        return captures, [], shared
+    lacking = [capture for capture in captures if not capture.fitted]
+    hint = "run 'mgdata fit-smpl' on the work folder, or leave out --labelled-only"
+    findings = [
+        Finding(Severity.WARNING, "MG-PACK-008", str(capture.key), "left out: the walk has no fit", hint)
+        for capture in lacking
+    ]
+    if len(lacking) == len(captures):
+        raise UsageError("nothing to pack: no walk has a fit", where=str(work), hint=hint)
+    return [capture for capture in captures if capture.fitted], findings, shared
 
 
-def _plan(out: Path, rows: Sequence[IndexRow], shared: Ingredients, part_captures: int) -> list[PartPlan]:
-    captures = list(dict.fromkeys(row.capture for row in rows))
-    plans = []
-    for number, first in enumerate(range(0, len(captures), part_captures)):
-        chosen = set(captures[first : first + part_captures])
-        own = tuple(row for row in rows if row.capture in chosen)
-        plans.append(plan_part(out / part_name(number), own, shared))
-    return plans
+def _plan(out: Path, captures: Sequence[CapturePlan], left_out: Sequence[Finding], shared: Ingredients) -> _Plan:
+    settings = shared.settings
+    there = {} if settings.existing == "overwrite" else present_parts(out, settings.format)
+    groups: dict[int, Sequence[str]] = {} if settings.existing == "overwrite" else dict(read_pending(out))
+    groups |= {number: tuple(present.captures) for number, present in there.items()}
+    parts = {
+        number: PartPlan(out / part_name(number, settings.format), own)
+        for number, own in grouped(
+            captures, groups, most_sequences=settings.part_sequences, most_captures=settings.part_captures
+        ).items()
+    }
+    kept: dict[str, PartEntry] = {}
+    failures: list[Outcome] = []
+    for number, plan in sorted(parts.items()):
+        present = there.get(number)
+        entry = unharmed(out, present) if present and _up_to_date(present, plan) else None
+        if entry is not None and present is not None:
+            kept[plan.path.name] = entry
+            failures += present.failures()
+    ordered = tuple(plan for _, plan in sorted(parts.items()))
+    return _Plan(ordered, kept, tuple(failures), tuple(left_out))
 
 
-@contextmanager
-def _claimed(out: Path) -> Iterator[None]:
-    """Hold the folder against a second packer, and clear away what a killed one left half-written."""
-    if out.exists() and not out.is_dir():
-        raise UsageError("this is a file, not a folder", where=str(out), hint="choose another --out")
-    if out.exists() and not (out / DATASET).exists() and any(out.iterdir()):
-        hint = "choose a new folder, or one that mgdata packed"
-        raise UsageError("the folder holds other files", where=str(out), hint=hint)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        folder = os.open(out, os.O_RDONLY)
-    except OSError as error:
-        hint = "choose another --out"
-        raise EnvironmentLacks(f"cannot write: {error.strerror}", where=str(out), hint=hint) from error
-    try:
-        _lock(folder, out)
-        for path in out.iterdir():
-            if _LEFTOVER.fullmatch(path.name):
-                shutil.rmtree(path)
-        yield
-    finally:
-        os.close(folder)
+def _up_to_date(present: PresentPart, plan: PartPlan) -> bool:
+    return dict(present.captures) == {str(capture.key): capture.fingerprint for capture in plan.captures}
 
 
-def _lock(folder: int, out: Path) -> None:
-    """Lock an open folder; the system drops the lock with the process, however that ends."""
-    import fcntl
-
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        hint = "wait for it, or choose another --out"
-        raise UsageError("another mgdata is packing into this folder", where=str(out), hint=hint) from error
-    except OSError:
-        # A file system without locks. Each part still has one winner, by its rename.
-        return
-
-
-def _make_way(out: Path, plans: Sequence[PartPlan], changed: Sequence[PartPlan]) -> list[str]:
+def _make_way(out: Path, plan: _Plan) -> int:
     """Declare the dataset incomplete if anything is to change, and remove its parts that are not wanted any more."""
-    own = listed_parts(out)
-    foreign = [plan.folder for plan in changed if plan.folder.exists() and plan.folder.name not in own]
+    own = own_parts(out)
+    foreign = [part.path for part in plan.changed if part.path.exists() and part.path.name not in own]
     if foreign:
         what = f"{foreign[0].name} is in the way and not listed in {DATASET}"
         raise ShardError(what, where=str(out), hint="remove it if it is not needed, or choose another --out")
-    planned = {plan.folder.name for plan in plans}
+    planned = {part.path.name for part in plan.parts}
     stale = sorted(name for name in own - planned if (out / name).exists())
-    if changed or stale or not own:
+    if plan.changed or stale or not own:
+        # First of all: the dataset's file makes the folder one that may be continued.
         mark_incomplete(out, own | planned)
+        write_pending(out, {part_number(part.path.name): part.captures for part in plan.parts})
     for name in stale:
         remove_part(out / name)
-    return stale
+    return len(stale)
 
 
-def _write(plans: Sequence[PartPlan], shared: Ingredients, settings: PackSettings) -> tuple[Outcome, ...]:
-    jobs = [(plan.folder.name, (plan, shared)) for plan in plans]
+def _write(plans: Sequence[PartPlan], shared: Ingredients, settings: PackSettings) -> list[PartResult]:
+    """Results of the parts; one that could not be written is a result too."""
+    jobs = [(plan.path.name, (plan, shared)) for plan in plans]
     if not jobs:
-        return ()
+        return []
     report = run_jobs(STAGE, pack_part, jobs, workers=settings.jobs, progress=settings.progress)
-    outcomes: list[Outcome] = []
-    for outcome in report.outcomes:
-        outcomes += [outcome] if outcome.status == "failed" else outcome.value.outcomes
-    return tuple(outcomes)
+    return [PartResult(None, (one,)) if one.status == "failed" else one.value for one in report.outcomes]
 
 
-def _finish(out: Path, plans: Sequence[PartPlan], shared: Ingredients, report: Report) -> Shards:
+def _finish(
+    out: Path, plan: _Plan, written: dict[str, PartEntry], shared: Ingredients, report: Report
+) -> SequenceTable:
     """Derive index, findings and card from the parts, and declare the dataset complete, last of all."""
-    broken = [outcome for outcome in report.failures if outcome.key in {plan.folder.name for plan in plans}]
+    names = {part.path.name for part in plan.parts}
+    broken = [outcome for outcome in report.failures if outcome.key in names]
     if broken:
-        raise ShardError(
-            f"a part could not be written: {broken[0].error}", where=str(out), hint=broken[0].hint or AGAIN
-        )
-    parts = [open_part(plan.folder) for plan in plans if plan.folder.exists()]
-    if not parts:
+        what = f"a part could not be written: {broken[0].error}"
+        raise ShardError(what, where=str(out), hint=broken[0].hint or AGAIN)
+    entries = [entry for name in sorted(names) if (entry := plan.kept.get(name) or written.get(name))]
+    if not entries:
         first = report.failures[0]
         hint = f"all failures are in {shared.work / 'failures.jsonl'}. {first.hint}"
         raise ShardError(f"no capture could be packed; the first: {first.error}", where=str(shared.work), hint=hint)
-    records = [record for part in parts for record in part.sequences]
-    info = _info(parts, shared, _put_markers(out / MARKERS, shared.markers))
-    if not _sound(out, info):
-        findings = [finding for part in parts for finding in from_jsonl("\n".join(part.provenance["findings"]))]
-        write_table(out, records)
-        write_text(out / FINDINGS, to_jsonl(findings))
-        write_text(out / CARD, card(info, records, date=datetime.now(UTC).date().isoformat()))
+    store = open_store(out)
+    parts = [open_part(store, entry.name, entry) for entry in entries]
+    table = SequenceTable.of(record for part in parts for record in part.sequences)
+    index = table.parquet()
+    info = _info(out, parts, entries, google_crc32c.value(index), shared)
+    told = [*plan.findings, *(failure_finding(one) for one in report.failures)]
+    told += [finding for part in parts for finding in from_jsonl("\n".join(part.provenance["findings"]))]
+    same = _declared(out, info)
+    _put(out / INDEX, index)
+    _put(out / FINDINGS, to_jsonl(set(told)).encode())
+    if not same or not (out / CARD).exists():
+        write_text(out / CARD, card(info, table, date=datetime.now(UTC).date().isoformat()))
+    if not same:
         write_dataset(out, info)
-    return open_shards(out)
+    (out / PENDING).unlink(missing_ok=True)
+    return table
 
 
-def _put_markers(path: Path, markers: MarkerSet) -> int:
+def _info(
+    out: Path, parts: Sequence[Part], entries: Sequence[PartEntry], index_crc32c: int, shared: Ingredients
+) -> DatasetInfo:
+    fields = fields_of([(part.specs, _counts(part)) for part in parts], shared.manifest.name)
+    body, joints, marked = shared.body, shared.joints, "markers" in fields
+    fitted = any(len(detail.betas) for part in parts for detail in part.details)
+    crc = _put_markers(out / MARKERS, shared) if marked else 0
+    if not marked:
+        (out / MARKERS).unlink(missing_ok=True)
+    return describe(
+        shared.manifest,
+        shared.settings.format,
+        fields=fields,
+        parts=entries,
+        index_crc32c=index_crc32c,
+        body=BodyInfo(body.name, body.sha256, body.licence) if fitted else None,
+        markers=MarkersInfo(shared.markers.name, len(shared.markers), crc) if marked else None,
+        joints=None if joints is None else (joints.joint_set, joints.names),
+        versions=versions(),
+    )
+
+
+def _counts(part: Part) -> dict[str, int]:
+    return {name: sum(name in record.rows for record in part.sequences) for name in part.specs}
+
+
+def _put_markers(path: Path, shared: Ingredients) -> int:
     """Write the markers unless the same file is there already, and give its crc32c."""
     new = path.with_name(f".new-{path.name}")
-    save_markers(new, markers)
+    save_markers(new, shared.markers)
     data = new.read_bytes()
-    if path.exists() and path.read_bytes() == data:
-        new.unlink()
-    else:
-        new.replace(path)
+    new.unlink()
+    _put(path, data)
     return int(google_crc32c.value(data))
 
 
-def _sound(out: Path, info: DatasetInfo) -> bool:
+def _put(path: Path, data: bytes) -> None:
+    """Write a file unless it is there already."""
+    if not path.is_file() or path.read_bytes() != data:
+        write_bytes(path, data)
+
+
+def _declared(out: Path, info: DatasetInfo) -> bool:
     try:
-        same = read_dataset(out) == info
+        return read_dataset(open_store(out)) == info
     except ShardError:
         return False
-    return same and not verify(out) and (out / CARD).exists()
-
-
-def _info(parts: Sequence[Part], shared: Ingredients, markers_crc32c: int) -> DatasetInfo:
-    body = shared.body
-    return describe(
-        shared.manifest,
-        (body.name, body.sha256, body.licence),
-        (shared.markers.name, markers_crc32c),
-        parts,
-        versions(),
-        joints=None if shared.joints is None else (shared.joints.joint_set, shared.joints.names),
-    )

@@ -1,175 +1,110 @@
-"""One job of packing: render and label the captures of a part and write it."""
+"""One job of packing: the sequences of a part, made one after the other and streamed into it."""
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
 
-from meshgait_data import __version__
-from meshgait_data.body.model import Body
-from meshgait_data.conventions import SMPL_SET
-from meshgait_data.errors import InvalidData, ShardError
 from meshgait_data.findings import Finding, Severity, to_jsonl
-from meshgait_data.fits import fit_path, read_fit
-from meshgait_data.index import IndexRow
-from meshgait_data.manifest import Manifest
-from meshgait_data.pipeline.render import failed_views
-from meshgait_data.pipeline.runner import Outcome, run_jobs
-from meshgait_data.render.sequence import drop_findings, render_views
-from meshgait_data.shards.checksums import compare
-from meshgait_data.shards.reader import Part, open_part
-from meshgait_data.shards.schema import SCHEMA_VERSION
-from meshgait_data.shards.zarr import remove_part, write_part
-from meshgait_data.types import CaptureKey, MarkerSet, SequenceData
-
-if TYPE_CHECKING:
-    from meshgait_data.body.joints import JointRegressor
+from meshgait_data.pipeline.pack_observed import Packed
+from meshgait_data.pipeline.pack_plan import CapturePlan, PartPlan
+from meshgait_data.pipeline.pack_sequences import Maker, open_capture
+from meshgait_data.pipeline.pack_settings import Ingredients, told
+from meshgait_data.pipeline.runner import Outcome, guarded
+from meshgait_data.shards.dataset import PartEntry
+from meshgait_data.shards.schema import ArraySpec, specs_of
+from meshgait_data.shards.writing import remove_part, write_part
+from meshgait_data.types import SequenceData
 
 STAGE = "pack"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ingredients:
-    """What all parts of a dataset share."""
-
-    work: Path
-    manifest: Manifest
-    body: Body
-    markers: MarkerSet
-    joints: "JointRegressor | None" = None
-    """The joint set of the labels; None: the body's own 24."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartPlan:
-    """One part: what is to lie in it, and a hash over everything that it follows from."""
-
-    folder: Path
-    rows: tuple[IndexRow, ...]
-    """Sequences, in order; all views of a capture are in one part."""
-    fingerprint: str
-
-    @property
-    def captures(self) -> list[CaptureKey]:
-        """Walks, in order."""
-        return list(dict.fromkeys(row.capture for row in self.rows))
 
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
     """What became of the captures of a part."""
 
+    entry: PartEntry | None
+    """None where nothing of it could be packed: then there is no part."""
     outcomes: tuple[Outcome, ...]
     """One a capture, and one more for each view that failed alone; without values."""
 
 
-def versions() -> dict[str, str]:
-    """Package versions that packed data depend on."""
-    return {"meshgait": __version__, **{name: version(name) for name in ("numpy", "numcodecs", "zarr")}}
-
-
-def plan_part(folder: Path, rows: tuple[IndexRow, ...], shared: Ingredients) -> PartPlan:
-    """Plan one part; reads the fit files of its captures to hash them."""
-    inputs = {
-        "schema": SCHEMA_VERSION,
-        "versions": versions(),
-        "manifest": shared.manifest.sha256(),
-        "body": shared.body.sha256,
-        "markers": markers_sha256(shared.markers),
-        "joints": _joints(shared.joints),
-        "sequences": [str(row.key) for row in rows],
-        "fits": {str(key): _file_sha256(fit_path(shared.work, key)) for key in {row.capture for row in rows}},
-    }
-    return PartPlan(folder, rows, hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest())
-
-
-def markers_sha256(markers: MarkerSet) -> str:
-    """Hash over what labels follow from: which vertices the markers are."""
-    return hashlib.sha256(markers.vertex_ids.astype("<i8").tobytes()).hexdigest()
-
-
-def reusable(plan: PartPlan) -> Part | None:
-    """The part as it lies there if it is whole, undamaged (every byte is read) and follows from the same input."""
-    try:
-        part = open_part(plan.folder)
-    except ShardError:
-        return None
-    same = part.provenance.get("fingerprint") == plan.fingerprint
-    whole = [record.key for record in part.sequences] == [row.key for row in plan.rows]
-    damage = (finding.severity is Severity.ERROR for finding in compare(plan.folder, part.manifest, deep=True))
-    return part if same and whole and not any(damage) else None
-
-
 def pack_part(plan: PartPlan, shared: Ingredients) -> PartResult:
-    """Render, label and write one part; what lay there before is replaced.
+    """Write one part; what lay there before is replaced.
 
     Captures and views that fail are outcomes and left out; where all of them fail, nothing is written.
     """
-    jobs = [(str(key), (key, _views(plan, key), shared)) for key in plan.captures]
-    report = run_jobs(STAGE, _render_capture, jobs, workers=1, progress=False)
-    sequences: list[SequenceData] = []
-    findings: list[Finding] = []
-    outcomes: list[Outcome] = []
-    for outcome in report.outcomes:
-        rendered = outcome.value or _Rendered((), (), ())
-        sequences += rendered.sequences
-        findings += rendered.findings
-        outcomes += [replace(outcome, value=None), *rendered.failures]
-    if plan.folder.exists():
-        remove_part(plan.folder)
-    if sequences:
-        write_part(plan.folder, sequences, manifest=shared.manifest, provenance=_provenance(plan, shared, findings))
-    return PartResult(tuple(outcomes))
+    stream = _Stream(plan, shared)
+    sequences = iter(stream)
+    first = next(sequences, None)
+    if plan.path.exists():
+        remove_part(plan.path)
+    if first is None:
+        return PartResult(None, tuple(stream.outcomes))
+    entry = write_part(
+        plan.path,
+        chain([first], sequences),
+        manifest=shared.manifest,
+        provenance=stream.provenance,
+        format=shared.settings.format,
+    )
+    return PartResult(entry, tuple(stream.outcomes))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rendered:
-    sequences: tuple[SequenceData, ...]
-    findings: tuple[Finding, ...]
-    failures: tuple[Outcome, ...]
+@dataclass(slots=True, eq=False)
+class _Stream:
+    """The sequences of a part as they are made, and what is to be said of them when they have been taken."""
+
+    plan: PartPlan
+    shared: Ingredients
+    outcomes: list[Outcome] = field(default_factory=list)
+    captures: dict[str, str] = field(default_factory=dict)
+    """Key of each capture that is in the part to its fingerprint; empty for one to be made again next time."""
+    failures: list[Outcome] = field(default_factory=list)
+    """Views of these captures."""
+    findings: list[Finding] = field(default_factory=list)
+    specs: dict[str, ArraySpec] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[SequenceData]:
+        for capture in self.plan.captures:
+            opened = guarded(open_capture, str(capture.key), (capture, self.shared))
+            self.outcomes.append(replace(opened, value=None))
+            if opened.status == "done":
+                yield from self._views(capture, opened.value)
+
+    def _views(self, capture: CapturePlan, makers: list[tuple[Any, Maker]]) -> Iterator[SequenceData]:
+        failures = []
+        for key, make in makers:
+            made = guarded(self._checked, str(key), (make,))
+            if made.status == "failed":
+                failures.append(made)
+                continue
+            packed: Packed = made.value
+            self.findings += packed.findings
+            yield packed.sequence
+        self.outcomes += failures
+        if len(failures) < len(makers):
+            # What failed for a reason that nobody foresaw may succeed next time.
+            self.captures[str(capture.key)] = "" if any(one.trace for one in failures) else capture.fingerprint
+            self.failures += failures
+            self.findings += [failure_finding(failure) for failure in failures]
+
+    def _checked(self, make: Maker) -> Packed:
+        """Made, and of the same form as those before it, so that one bad sequence does not spoil the part."""
+        packed = make()
+        self.specs = specs_of(packed.sequence, self.specs)
+        return packed
+
+    def provenance(self) -> dict[str, Any]:
+        """What the part tells of where it comes from; call it when all sequences were taken."""
+        return {
+            "captures": self.captures,
+            "failures": [{"key": one.key, "error": one.error, "hint": one.hint} for one in self.failures],
+            "findings": to_jsonl(set(self.findings)).splitlines(),
+            **told(self.shared),
+        }
 
 
-def _render_capture(key: CaptureKey, rows: tuple[IndexRow, ...], shared: Ingredients) -> _Rendered:
-    fit = read_fit(fit_path(shared.work, key))
-    if fit.provenance.get("source_sha256", rows[0].sha256) != rows[0].sha256:
-        hint = f"run 'mgdata fit-smpl {shared.work}' again"
-        raise InvalidData("the fit is not of the files that the index lists", where=str(key), hint=hint)
-    views = [row.view for row in rows]
-    sequences, failures = render_views(shared.body, shared.markers, fit, shared.manifest, views, joints=shared.joints)
-    findings = tuple(finding for sequence in sequences for finding in drop_findings(sequence, fit))
-    return _Rendered(tuple(sequences), findings, failed_views(failures))
-
-
-def _views(plan: PartPlan, key: CaptureKey) -> tuple[IndexRow, ...]:
-    return tuple(row for row in plan.rows if row.capture == key)
-
-
-def _provenance(plan: PartPlan, shared: Ingredients, findings: list[Finding]) -> dict[str, Any]:
-    return {
-        "fingerprint": plan.fingerprint,
-        "versions": versions(),
-        "manifest_sha256": shared.manifest.sha256(),
-        "body": {"name": shared.body.name, "sha256": shared.body.sha256},
-        "markers": {"name": shared.markers.name, "sha256": markers_sha256(shared.markers)},
-        "joints": _joints(shared.joints),
-        "findings": to_jsonl(findings).splitlines(),
-    }
-
-
-def _joints(joints: "JointRegressor | None") -> dict[str, str]:
-    """Name of the joint set and hash over what its joints follow from."""
-    if joints is None:
-        return {"name": SMPL_SET, "sha256": ""}
-    entries = joints.matrix.tocoo()
-    parts = entries.row.astype("<i8"), entries.col.astype("<i8"), entries.data.astype("<f8")
-    return {
-        "name": joints.joint_set,
-        "sha256": hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest(),
-    }
-
-
-def _file_sha256(path: Path) -> str:
-    """Empty where there is no file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+def failure_finding(failure: Outcome) -> Finding:
+    """A capture or view that is not in the dataset."""
+    return Finding(Severity.ERROR, "MG-PACK-007", failure.key, f"not packed: {failure.error}", failure.hint)

@@ -177,18 +177,30 @@ def render_work(work: Path, settings: RenderSettings | None = None) -> RenderRep
 def plan(work: Path, settings: RenderSettings) -> tuple[Manifest, list[IndexRow]]:
     """The manifest with the wanted cameras and size, and the wanted sequences; raises like :func:`render_work`."""
     index = read_index(work)
-    manifest, rows = index.manifest, list(index.rows)
-    if settings.rig is not None:
-        manifest = replace(manifest, cameras=load_rig(settings.rig).cameras)
-        first = {row.capture: row for row in reversed(rows)}
-        rows = [replace(row, view=view) for row in first.values() for view in manifest.cameras.azimuths_deg]
+    manifest, rows = through_rig(index, settings.rig, settings.size)
     if settings.resolution != 1.0:
         manifest = replace(manifest, cameras=resized(manifest.cameras, settings.resolution))
-    if settings.size is not None:
-        if settings.size < 2 or settings.size % 2:
-            raise UsageError(f"aligned size {settings.size} is not an even number of pixels", hint="e.g. 64 or 128")
-        manifest = replace(manifest, aligned_size=settings.size)
     return manifest, _wanted(work, index, rows, settings.select)
+
+
+def through_rig(index: Index, rig: str | None, size: int | None) -> tuple[Manifest, list[IndexRow]]:
+    """The manifest with the cameras of a rig and a size of silhouettes, None for its own, and the views to be rendered.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such rig, or the size is odd.
+    """
+    manifest, rows = index.manifest, list(index.rows)
+    if rig is not None:
+        manifest = replace(manifest, cameras=load_rig(rig).cameras)
+        first = {row.capture: row for row in reversed(rows)}
+        rows = [replace(row, view=view) for row in first.values() for view in manifest.cameras.azimuths_deg]
+    if size is not None:
+        if size < 2 or size % 2:
+            raise UsageError(f"aligned size {size} is not an even number of pixels", hint="e.g. 64 or 128")
+        manifest = replace(manifest, aligned_size=size)
+    return manifest, rows
 
 
 def _wanted(work: Path, index: Index, rows: list[IndexRow], select: str) -> list[IndexRow]:

@@ -81,6 +81,8 @@ def read_render(path: Path) -> SequenceData:
 
 
 def _meta(sequence: SequenceData) -> dict[str, Any]:
+    # It was rendered through one.
+    assert sequence.camera is not None
     return {
         "schema": SCHEMA,
         "key": str(sequence.key),

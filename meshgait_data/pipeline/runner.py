@@ -94,7 +94,7 @@ def run_jobs(
     """
     start = time.perf_counter()
     pool = Parallel(n_jobs=max(1, min(workers, len(jobs))), return_as="generator_unordered", batch_size=1)
-    calls = (delayed(_guarded)(function, key, arguments) for key, arguments in jobs)
+    calls = (delayed(guarded)(function, key, arguments) for key, arguments in jobs)
     found: dict[str, Outcome] = {}
     counts = {"done": 0, "skipped": 0, "failed": 0}
     # A log file gets a line every half minute, a terminal a moving bar.
@@ -108,7 +108,8 @@ def run_jobs(
     return Report(stage, tuple(found[key] for key, _ in jobs), time.perf_counter() - start)
 
 
-def _guarded(function: Callable[..., Any], key: str, arguments: tuple[Any, ...]) -> Outcome:
+def guarded(function: Callable[..., Any], key: str, arguments: tuple[Any, ...]) -> Outcome:
+    """Call a function; what became of it, never an exception but KeyboardInterrupt."""
     try:
         value = function(*arguments)
     except MeshgaitError as error:

@@ -14,7 +14,7 @@ import numpy as np
 
 from meshgait_data.compiled import compiled
 from meshgait_data.errors import InvalidData, UsageError
-from meshgait_data.render.roi_align import roi_align
+from meshgait_data.render.roi_align import roi_align, through_boxes
 from meshgait_data.types import Aligned, ByteArray, FloatArray, IntArray
 
 MIN_GREY_SUM = 10_000
@@ -94,6 +94,54 @@ def align(masks: ByteArray, size: int = 64, *, variant: str = "opengait") -> Ali
     return Aligned(silhouettes[kept], windows[kept].astype(np.float32), kept)
 
 
+def reframe(masks: ByteArray, windows: FloatArray, size: int = 64, *, variant: str = "opengait") -> ByteArray:
+    """Masks through windows that are known: what :func:`align` gives once it has found them.
+
+    Parameters
+    ----------
+    masks
+        (F, H, W) grey 0..255, of the size of the masks that the windows were found on.
+    windows
+        (F, 2, 3) of :func:`align`, of the same variant; or :func:`doubled` ones.
+    size
+        Side S of the result in pixels: that of the windows.
+    variant
+        Name of the pretreatment.
+
+    Returns
+    -------
+    (F, S, S), some of which may be empty.
+
+    Raises
+    ------
+    InvalidData
+        Where there is not one window for each mask.
+    """
+    if len(windows) != len(masks):
+        raise InvalidData(f"{len(windows)} windows for {len(masks)} masks")
+    silhouettes = np.zeros((len(masks), size, size), dtype=np.uint8)
+    if variant == "casia_b_star":
+        columns = 2 * round(size * 22 / 64)
+        margin = (size - columns) // 2
+        through_boxes(masks, windows - np.array([[0, 0, margin], [0, 0, 0]]), silhouettes[:, :, margin : size - margin])
+        return silhouettes
+    affine = np.asarray(windows, dtype=np.float64)
+    heights = np.round(size / affine[:, 1, 1]).astype(int)
+    tops = np.round(0.5 - (affine[:, 1, 2] + 0.5) / affine[:, 1, 1]).astype(int)
+    widths = np.round(affine[:, 0, 0] * masks.shape[2]).astype(int)
+    lefts = np.round(0.5 * affine[:, 0, 0] - 0.5 - affine[:, 0, 2]).astype(int)
+    for frame, (top, height, width, left) in enumerate(zip(tops, heights, widths, lefts, strict=True)):
+        rows = masks[frame, top : top + height]
+        scaled = cv2.resize(rows, (int(width), size), interpolation=VARIANTS[variant].interpolation)
+        _cut(np.asarray(scaled, np.uint8), int(left), silhouettes[frame])
+    return silhouettes
+
+
+def doubled(windows: FloatArray) -> FloatArray:
+    """Windows (..., 2, 3) of the same framing at twice the size: (u, v) becomes (2 u + 1/2, 2 v + 1/2)."""
+    return np.asarray(2 * windows + np.array([[0, 0, 0.5], [0, 0, 0.5]]), dtype=np.float32)
+
+
 def _squared(masks: ByteArray, size: int) -> Aligned:
     """GaitAlign's result with columns of zeros on both sides, and windows to match."""
     columns = 2 * round(size * 22 / 64)
@@ -131,12 +179,18 @@ def _align_frame(rows: ByteArray, top: int, way: Pretreatment, silhouette: ByteA
     if not way.centre_from <= centre < scaled_width:
         return False
     left = centre - size // 2
-    first, last = max(left, 0), min(left + size, scaled_width)
-    silhouette[:, first - left : last - left] = scaled[:, first:last]
+    _cut(scaled, left, silhouette)
     x_scale, y_scale = scaled_width / width, size / height
     window[0] = x_scale, 0.0, 0.5 * x_scale - 0.5 - left
     window[1] = 0.0, y_scale, (0.5 - top) * y_scale - 0.5
     return True
+
+
+def _cut(scaled: ByteArray, left: int, silhouette: ByteArray) -> None:
+    """Copy as many columns as the silhouette has, from ``left`` on; what lies outside of the image stays as it is."""
+    first, last = max(left, 0), min(left + len(silhouette), scaled.shape[1])
+    if first < last:
+        silhouette[:, first - left : last - left] = scaled[:, first:last]
 
 
 @compiled

@@ -60,6 +60,17 @@ def roi_align(masks: ByteArray, size: tuple[int, int] = (64, 44), *, ratios: Flo
     return Aligned(silhouettes, windows.astype(np.float32), kept)
 
 
+def through_boxes(masks: ByteArray, windows: FloatArray, silhouettes: ByteArray) -> None:
+    """Fill silhouettes (F, rows, columns) from masks (F, H, W) through windows (F, 2, 3) of :func:`roi_align`."""
+    affine = np.asarray(windows, np.float64)
+    scale = affine[:, [0, 1], [0, 1]]
+    low = -(affine[:, :, 2] + 0.5) / scale
+    high = low + np.array([silhouettes.shape[2], silhouettes.shape[1]]) / scale
+    result = np.zeros(silhouettes.shape, np.uint8)
+    _average(np.ascontiguousarray(masks), np.concatenate([low, high], axis=1), result)
+    silhouettes[...] = result
+
+
 def _boxes(masks: ByteArray, ratios: FloatArray, size: tuple[int, int]) -> FloatArray:
     """(N, 4) left, top, right and bottom of the box around each body."""
     rows, columns = size

@@ -167,15 +167,12 @@ def render_sequence(
         # Without labels and channels nobody asks what the surface is behind a white pixel, at half the cost.
         depth = depth_maps(part.vertices, body.faces, camera) if look.labels or look.channels else None
         masks = depth.masks() if depth else silhouettes(part.vertices, body.faces, camera)
-        aligned = look.finish(masks, key, chosen, size)
-        some, windows = aligned.kept, aligned.windows
+        chunk, some = look.fields(masks, key, chosen, size)
+        windows = chunk["windows"]
+        if look.rendered:
+            chunk["rendered_silhouettes"] = look.through(masks[some], windows, size)
         chosen, part = chosen[some], BodyOutput(part.vertices[some], part.joints[some])
-        chunk = {
-            "silhouettes": aligned.silhouettes,
-            "windows": windows,
-            "frame_ids": fit.frame_ids[chosen].astype(np.int32),
-            "verdict": fit.verdict[chosen],
-        }
+        chunk |= {"frame_ids": fit.frame_ids[chosen].astype(np.int32), "verdict": fit.verdict[chosen]}
         if depth:
             depth = depth.take(some)
             chunk |= channels(look.channels, body, part.vertices, camera, depth, windows, size=size)

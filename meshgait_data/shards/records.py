@@ -13,7 +13,7 @@ Side = Literal["train", "test", "unused"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SequenceRecord:
-    """One packed sequence: who, where in which part, and what does not change from frame to frame."""
+    """One packed sequence: who, and where in which part. It is all that random access needs."""
 
     key: SequenceKey
     identity: str
@@ -21,49 +21,75 @@ class SequenceRecord:
     side: Side
     """Side of the split that the identity is on."""
     part: str
-    """Name of the part's folder."""
-    start: int
-    """First frame within the part."""
+    """Name of the part."""
+    position: int
+    """Which of the part's sequences."""
     length: int
     """Number of frames."""
     fps: float
-    betas: FloatArray
-    """(B,) float32 shape of the fitted body."""
-    camera: Camera
+    rows: Mapping[str, int]
+    """Name of each field that it has to its first row in the part's array of that name."""
+    dropped: int = 0
+    """Number of frames that were left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SequenceDetail:
+    """What only the part knows of a sequence."""
+
+    camera: Camera | None
     """Camera that saw it; float64 arrays."""
+    betas: FloatArray
+    """(B,) float32 shape of the fitted body; of length 0 where none was fitted."""
     dropped: tuple[int, ...]
     """Source ids of frames that were left out."""
 
 
-def describe(sequence: SequenceData, *, side: Side, start: int) -> dict[str, Any]:
-    """Plain form of a sequence; equal sequences give equal JSON."""
-    return {
+def describe(sequence: SequenceData, *, side: Side, rows: Mapping[str, int]) -> dict[str, Any]:
+    """Plain form of a sequence; equal sequences give equal JSON.
+
+    Parameters
+    ----------
+    side
+        Side of the split.
+    rows
+        First row of each of its fields.
+    """
+    plain = {
         "key": str(sequence.key),
         "identity": sequence.identity,
         "side": side,
-        "start": start,
         "length": len(sequence),
         "fps": float(sequence.fps),
-        "betas": np.asarray(sequence.betas, np.float32).tolist(),
-        "camera": plain_camera(sequence.camera),
+        "rows": dict(rows),
         "dropped": [int(frame) for frame in sequence.dropped],
     }
+    if sequence.camera is not None:
+        plain["camera"] = plain_camera(sequence.camera)
+    if len(sequence.betas):
+        plain["betas"] = np.asarray(sequence.betas, np.float32).tolist()
+    return plain
 
 
-def restore(plain: Mapping[str, Any], part: str) -> SequenceRecord:
+def restore(plain: Mapping[str, Any], *, part: str, position: int) -> tuple[SequenceRecord, SequenceDetail]:
     """Read what :func:`describe` wrote; raises KeyError, TypeError or ValueError where it is something else."""
-    return SequenceRecord(
+    record = SequenceRecord(
         key=SequenceKey.parse(plain["key"]),
         identity=plain["identity"],
         side=plain["side"],
         part=part,
-        start=plain["start"],
+        position=position,
         length=plain["length"],
         fps=plain["fps"],
-        betas=np.array(plain["betas"], np.float32),
-        camera=restore_camera(plain["camera"]),
+        rows={str(name): int(row) for name, row in plain["rows"].items()},
+        dropped=len(plain["dropped"]),
+    )
+    detail = SequenceDetail(
+        camera=restore_camera(plain["camera"]) if "camera" in plain else None,
+        betas=np.array(plain.get("betas", ()), np.float32),
         dropped=tuple(plain["dropped"]),
     )
+    return record, detail
 
 
 def plain_camera(camera: Camera) -> dict[str, Any]:

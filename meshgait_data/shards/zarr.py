@@ -1,113 +1,116 @@
-"""Write one part: a Zarr v3 group with the frames of its sequences end to end, complete or absent."""
+"""The Zarr v3 form of a part: a group with one array a field, each a single shard object.
 
-import shutil
+Layout of the objects: *Zarr v3 sharding codec*, https://zarr-specs.readthedocs.io/en/latest/v3/codecs/sharding-indexed.
+They are encoded here, chunk by chunk as frames come, and equal what zarr-python writes of whole arrays in several times
+the time; the metadata are zarr-python's own.
+"""
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import google_crc32c
 import numpy as np
+from numpy.typing import NDArray
 
-from meshgait_data.atomic import new_folder
-from meshgait_data.errors import EnvironmentLacks, ShardError
-from meshgait_data.manifest import Manifest
 from meshgait_data.shards.checksums import write_manifest
-from meshgait_data.shards.records import describe
-from meshgait_data.shards.schema import BY_NAME, CHUNK_FRAMES, SCHEMA_VERSION, Codec, Layout, layout_of
-from meshgait_data.strict import to_plain
-from meshgait_data.types import SequenceData
+from meshgait_data.shards.schema import CHUNK_FRAMES, ArraySpec
+from meshgait_data.shards.spool import ArraySpool, Encode
 
 ATTRIBUTES = "meshgait"
-"""Key of the group's attributes that everything of ours lies under."""
+"""Name of the attribute of the group (Zarr) or file (HDF5) that everything of ours lies in."""
+
+COMPRESSOR: Literal["lz4hc"] = "lz4hc"
+COMPRESSION_LEVEL = 6
+"""Of those that decode in a few microseconds a chunk the smallest that is written at tens of thousands of frames/s."""
+
+_CRC = 4
 
 
-def write_part(
-    folder: Path, sequences: Sequence[SequenceData], *, manifest: Manifest, provenance: Mapping[str, Any]
-) -> Layout:
-    """Write sequences as one part. Equal input gives equal bytes.
+def object_path(folder: Path, spec: ArraySpec) -> Path:
+    """The one object of an array in a part's folder."""
+    return folder.joinpath(spec.name, "c", *("0" for _ in range(1 + len(spec.shape))))
+
+
+def encoder(spec: ArraySpec) -> Encode:
+    """Give the function that encodes a chunk of an array.
+
+    The frames are moved last, so that what hardly changes from frame to frame lies side by side, compressed by blosc
+    (numbers of more than one byte after a byte shuffle), and followed by their crc32c.
+    """
+    from numcodecs import blosc
+
+    # Threads would let the blocks of a chunk lie in the order in which they were done.
+    blosc.use_threads = False
+    size, name = np.dtype(spec.dtype).itemsize, COMPRESSOR.encode()
+    shuffle = blosc.SHUFFLE if size > 1 else blosc.NOSHUFFLE
+
+    def encode(chunk: NDArray[Any]) -> bytes:
+        values = np.ascontiguousarray(np.moveaxis(chunk, 0, -1))
+        return _with_crc(blosc.compress(values, name, COMPRESSION_LEVEL, shuffle, blosc.AUTOBLOCKS, size))
+
+    return encode
+
+
+def finish(folder: Path, spools: Sequence[ArraySpool], attributes: Mapping[str, Any], sequences: int) -> None:
+    """Complete a part whose spools lie at their :func:`object_path`: indices, metadata, list of files.
 
     Parameters
     ----------
     folder
-        New folder ``part-NNNNN.zarr``.
+        Holds the spools and nothing else.
+    spools
+        Finished.
+    attributes
+        Plain data.
     sequences
-        In the order in which they are to lie.
-    manifest
-        Dataset that they belong to: gives licence and sides of the split.
-    provenance
-        Plain data that is stored along: versions, settings and hashes, no dates.
-
-    Raises
-    ------
-    ShardError
-        Where a sequence does not fit the schema, or ``folder`` exists already.
-    EnvironmentLacks
-        Where there is no space or no right to write.
+        How many there are, for the list of files.
     """
-    layout = layout_of(sequences)
-    lengths = [len(sequence) for sequence in sequences]
-    starts = np.cumsum([0, *lengths]).tolist()
-    attributes = {
-        "schema": SCHEMA_VERSION,
-        "dataset": manifest.name,
-        "licence": to_plain(manifest.licence),
-        "fields": list(layout.fields),
-        "sizes": dict(layout.sizes),
-        "provenance": dict(provenance),
-        "sequences": [
-            describe(sequence, side=manifest.side(sequence.key.subject), start=start)
-            for sequence, start in zip(sequences, starts, strict=False)
-        ],
-    }
-    try:
-        with new_folder(folder) as temporary:
-            _write_group(temporary, layout, sequences, attributes)
-            write_manifest(temporary, sequences=len(sequences), frames=sum(lengths))
-    except FileExistsError as error:
-        hint = "is another mgdata writing to the same folder?"
-        raise ShardError("this part exists already", where=str(folder), hint=hint) from error
-    except OSError as error:
-        hint = "free some space or choose another folder"
-        raise EnvironmentLacks(f"cannot write: {error.strerror or error}", where=str(folder), hint=hint) from error
-    return layout
-
-
-def remove_part(folder: Path) -> None:
-    """Remove a part so that no half of it is ever seen under its name."""
-    gone = folder.with_name(f".{folder.name}.removed.tmp")
-    folder.rename(gone)
-    shutil.rmtree(gone)
-
-
-def _write_group(
-    folder: Path, layout: Layout, sequences: Sequence[SequenceData], attributes: Mapping[str, Any]
-) -> None:
     import zarr
 
-    group = zarr.open_group(folder, mode="w", zarr_format=3)
-    for name in layout.fields:
-        field = BY_NAME[name]
-        frames = np.concatenate([sequence.arrays[name] for sequence in sequences])
-        shape = layout.shape(name)
-        array = group.create_array(
-            name,
-            shape=frames.shape,
-            dtype=field.dtype,
-            chunks=(CHUNK_FRAMES, *shape),
-            shards=(-(-len(frames) // CHUNK_FRAMES) * CHUNK_FRAMES, *shape),
-            compressors=_compressors(field.codec, np.dtype(field.dtype).itemsize),
-            fill_value=0,
-            attributes={"unit": field.unit, "description": field.description},
-            dimension_names=("frame", *field.axis_names),
-            # Otherwise chunks of zeros are left out and cannot be told from lost ones.
-            config={"write_empty_chunks": True},
-        )
-        array[...] = frames
-    group.attrs[ATTRIBUTES] = attributes
+    for spool in spools:
+        with spool.path.open("ab") as file:
+            file.write(_index(spool.sizes))
+    group = zarr.create_group(folder, zarr_format=3, attributes={ATTRIBUTES: dict(attributes)})
+    for spool in spools:
+        _declare(group, spool)
+    write_manifest(folder, sequences=sequences, frames=max(spool.frames for spool in spools))
 
 
-def _compressors(codec: Codec, itemsize: int) -> list[Any]:
-    from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
+def _index(sizes: Sequence[int]) -> bytes:
+    ends = np.cumsum(sizes, dtype=np.uint64)
+    lengths = np.array(sizes, np.uint64)
+    return _with_crc(np.stack([ends - lengths, lengths], axis=1).astype("<u8").tobytes())
 
-    if codec == "zstd":
-        return [ZstdCodec(level=3), Crc32cCodec()]
-    return [BloscCodec(cname="zstd", clevel=5, shuffle="shuffle", typesize=itemsize), Crc32cCodec()]
+
+def _with_crc(data: bytes) -> bytes:
+    return data + google_crc32c.value(data).to_bytes(_CRC, "little")
+
+
+def _declare(group: Any, spool: ArraySpool) -> None:
+    """Write the metadata of an array whose object lies there already."""
+    spec = spool.spec
+    names = spec.axis_names or (None,) * len(spec.shape)
+    group.create_array(
+        spec.name,
+        shape=(spool.frames, *spec.shape),
+        dtype=np.dtype(spec.dtype).newbyteorder("<"),
+        chunks=(CHUNK_FRAMES, *spec.shape),
+        shards=(len(spool.sizes) * CHUNK_FRAMES, *spec.shape),
+        **_codecs(spec),
+        fill_value=0,
+        attributes={"unit": spec.unit, "description": spec.description},
+        dimension_names=("frame", *names),
+    )
+
+
+def _codecs(spec: ArraySpec) -> dict[str, list[Any]]:
+    """What :func:`encoder` does, in zarr-python's words."""
+    from zarr.codecs import BloscCodec, Crc32cCodec, TransposeCodec
+
+    axes, size = len(spec.shape), np.dtype(spec.dtype).itemsize
+    blosc = BloscCodec(
+        cname=COMPRESSOR, clevel=COMPRESSION_LEVEL, shuffle="shuffle" if size > 1 else "noshuffle", typesize=size
+    )
+    filters = [TransposeCodec(order=(*range(1, axes + 1), 0))] if axes else []
+    return {"filters": filters, "compressors": [blosc, Crc32cCodec()]}

@@ -33,6 +33,8 @@ _GREY = (48, 208)
 """Levels between which no pixel of a mask lies, except on its edges."""
 _MOST_GREY, _MOST_BORDER = 0.25, 0.6
 """Share of grey pixels above which a picture is no mask, and of white border pixels above which it is inverted."""
+_MOST_GREY_ALIGNED = 0.5
+"""The same for silhouettes that were scaled to 64 pixels: up to a third of a thin body is grey edge."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +83,8 @@ def read_masks(path: Path, view: str, *, format: str = "auto", take: str = "") -
         what = "not masks of a known format" if format == "auto" else f"not masks in format {format}"
         raise SourceError(what, where=str(path), hint=f"known: {'; '.join(MASK_FORMATS.values())}")
     pictures = _READERS[found](source, take)
-    images, seen = _judged(pictures.images, source.where)
+    most_grey = _MOST_GREY_ALIGNED if found == "opengait" else _MOST_GREY
+    images, seen = _judged(pictures.images, source.where, most_grey)
     return Track(Masks(view, images, seen), pictures.frame_ids, pictures.findings, pictures.sha256)
 
 
@@ -182,12 +185,12 @@ def _render(source: Source, take: str) -> _Pictures:
     return _Pictures(images, ids.astype(np.int64), source.sha256)
 
 
-def _judged(images: ByteArray, where: str) -> tuple[ByteArray, BoolArray]:
+def _judged(images: ByteArray, where: str, most_grey: float) -> tuple[ByteArray, BoolArray]:
     """Masks of 0 and 255, and which frames show a person; raises SourceError for pictures that are no masks."""
     sample = images[:: max(1, len(images) // 16)]
     person = sample > _HALF
     grey = ((sample > _GREY[0]) & (sample < _GREY[1])).sum() / max(1, (sample > _GREY[0]).sum())
-    if grey > _MOST_GREY:
+    if grey > most_grey:
         what = f"{grey:.0%} of what is not black is grey: photographs, or probabilities"
         raise SourceError(what, where=where, hint="masks are 0 and 255; threshold probabilities at one half")
     border = np.concatenate([person[:, [0, -1]].ravel(), person[:, :, [0, -1]].ravel()]).mean()

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,13 +11,13 @@ from meshgait_data.errors import InvalidData, UsageError
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.index import read_index
 from meshgait_data.render.sequence import render_views
-from meshgait_data.shards.reader import open_shards
-from meshgait_data.types import MarkerSet, SequenceKey
+from meshgait_data.shards import SequenceRecord, Shards, open_shards
+from meshgait_data.types import MarkerSet, SequenceData, SequenceKey
 from meshgait_data.view.sheet import Shown
 
 Row = TypeVar("Row")
 
-NEEDED = {"joints", "scale", "global_orient", "body_pose", "transl", "verdict"}
+NEEDED = {"windows", "joints", "scale", "global_orient", "body_pose", "transl", "verdict"}
 """Labels that a sheet draws."""
 
 
@@ -75,7 +76,18 @@ def from_shards(path: Path, key: str, body: Body) -> list[Shown]:
     if missing:
         raise UsageError(f"this dataset has no {', '.join(sorted(missing))} to show", where=str(path))
     records = choose(key, [(record.key, record) for record in shards.sequences], str(path))
-    return [Shown(shards.parts[record.part].sequence(record)) for record in records]
+    lacking = [
+        str(record.key) for record in records if not set(record.rows) >= NEEDED or shards.detail(record).camera is None
+    ]
+    if lacking:
+        raise UsageError(f"{lacking[0]} has no labels to show", where=str(path))
+    return [Shown(_grey(shards, record)) for record in records]
+
+
+def _grey(shards: Shards, record: SequenceRecord) -> SequenceData:
+    """A sequence, its silhouettes unpacked where they are in 1 bit."""
+    sequence = shards.sequence(record)
+    return replace(sequence, arrays={**sequence.arrays, "silhouettes": shards.read(record, "silhouettes")})
 
 
 def choose(key: str, known: Sequence[tuple[SequenceKey, Row]], where: str) -> list[Row]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from meshgait_data.body.joint_files import joint_set_names, load_joint_set
 from meshgait_data.body.model import Body, forward
 from meshgait_data.conventions import ACCEPTED, VERDICTS
+from meshgait_data.errors import InvalidData
 from meshgait_data.types import BodyParams, BoolArray, ByteArray, FloatArray, SequenceData
 from meshgait_data.view.heatmaps import heatmap_pictures
 from meshgait_data.view.paint import MARKER, PAPER, Text, dot, line, side_colour, write_png
@@ -133,7 +134,9 @@ def _caption(one: Shown) -> str:
 
 
 def _bodies(body: Body, sequence: SequenceData, frames: list[int], zoom: int) -> list[ByteArray]:
-    arrays = sequence.arrays
+    arrays, camera = sequence.arrays, sequence.camera
+    if camera is None:
+        raise InvalidData("nobody knows the camera that saw it", where=str(sequence.key))
     params = BodyParams(sequence.betas, *(arrays[name][frames] for name in ("global_orient", "body_pose", "transl")))
     vertices = forward(body, params).vertices
     side, margin = arrays["silhouettes"].shape[1], _margin(arrays["silhouettes"].shape[1])
@@ -143,7 +146,7 @@ def _bodies(body: Body, sequence: SequenceData, frames: list[int], zoom: int) ->
         # Silhouette pixel (u, v) covers zoom x zoom sheet pixels, so its centre moves by half a pixel less.
         enlarge = np.array([[zoom, 0, (0.5 - margin) * zoom - 0.5], [0, zoom, 0.5 * zoom - 0.5], [0, 0, 1.0]])
         window = np.vstack([arrays["windows"][frame].astype(np.float64), [0, 0, 1]])
-        picture = shade(mesh, body.faces, enlarge @ window @ sequence.camera.intrinsics, size, background=CELL)
+        picture = shade(mesh, body.faces, enlarge @ window @ camera.intrinsics, size, background=CELL)
         rgb = np.ascontiguousarray(picture.rgb)
         if "markers" in arrays:
             labels = _to_sheet(arrays["markers"][frame], enlarge)

@@ -1,6 +1,9 @@
-"""Labels of a batch in the network's window: joints and markers as packed, mesh vertices from the body's parameters."""
+"""Labels of a batch in the network's window: joints and markers as packed, mesh vertices from the body's parameters.
 
-from collections.abc import Mapping
+Not every sequence needs to have labels: a clip without counts for recognition only.
+"""
+
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -11,8 +14,40 @@ from meshgait_data.body.torch_body import TorchBody
 from meshgait_data.conventions import REJECTED
 from meshgait_data.errors import InvalidData
 from meshgait_data.render.labels import to_window
+from meshgait_data.shards.reader import Shards
 from meshgait_data.types import IntArray, MarkerSet
 from meshgait_model.data.augment import Augmentation, move_points
+from meshgait_model.data.batch import Batch
+from meshgait_model.data.dataset import BETAS, INTRINSICS
+
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "joints": ("joints",),
+    "markers": ("markers",),
+    "mesh": ("windows", "global_orient", "body_pose", "transl", BETAS, INTRINSICS),
+}
+"""Kind of target to the fields that it is made of."""
+
+JUDGEMENTS = ("valid", "verdict")
+"""Fields that say which frames have labels that may be used; where a sequence has neither, all may."""
+
+
+def label_fields(shards: Shards, parts: Iterable[str]) -> tuple[str, ...]:
+    """Fields that some kinds of targets need, and those that judge them.
+
+    Raises
+    ------
+    InvalidData
+        Where no sequence of the shards has one of them.
+    """
+    fields = tuple(dict.fromkeys(field for part in parts for field in PARTS[part]))
+    missing = [name for name in fields if name not in shards.fields and name not in (BETAS, INTRINSICS)]
+    if missing:
+        raise InvalidData(
+            f"these shards have no {', '.join(missing)}",
+            where=shards.url,
+            hint="pack them with labels, or train without them: -o network.branch_3d=false",
+        )
+    return fields + tuple(name for name in JUDGEMENTS if name in shards.fields)
 
 
 def spread_vertices(body: Body, count: int, symmetric: bool) -> tuple[IntArray, IntArray]:
@@ -86,21 +121,39 @@ class Targets(nn.Module):
             self.register_buffer("vertex_mirror", torch.from_numpy(mirror))
 
     @torch.no_grad()
-    def forward(self, labels: Mapping[str, Tensor], augmentation: Augmentation, columns: int) -> dict[str, Tensor]:
-        """Targets (B, T, P, 3) by name: ``joints``, ``markers`` and, with a body, ``mesh``."""
+    def forward(self, batch: Batch, augmentation: Augmentation, columns: int) -> dict[str, Tensor]:
+        """Targets (B, T, P, 3) by name: of the fields that the batch has, and with a body ``mesh``.
+
+        They mean nothing where a clip lacks a field, see :func:`usable`.
+        """
         targets = {
-            "joints": move_points(labels["joints"], augmentation, self.get_buffer("joint_mirror"), columns),
-            "markers": move_points(labels["markers"], augmentation, self.get_buffer("marker_mirror"), columns),
+            name: move_points(batch.arrays[name], augmentation, self.get_buffer(f"{name[:-1]}_mirror"), columns)
+            for name in ("joints", "markers")
+            if name in batch.arrays
         }
         if self.body is not None:
-            vertices = mesh_in_window(self.body, labels)
+            vertices = self._mesh(self.body, batch)
             targets["mesh"] = move_points(vertices, augmentation, self.get_buffer("vertex_mirror"), columns)
         return targets
 
+    def _mesh(self, body: TorchBody, batch: Batch) -> Tensor:
+        has = batch.has(*PARTS["mesh"])
+        # A body that is not there has no image: its depth would be zero.
+        vertices = batch.arrays["transl"].new_zeros(*batch.frames.shape, len(self.vertex_ids), 3)
+        if has.any():
+            vertices[has] = mesh_in_window(body, {name: batch.arrays[name][has] for name in PARTS["mesh"]})
+        return vertices
 
-def usable(labels: Mapping[str, Tensor]) -> Tensor:
-    """(B, T) True for frames whose fit was not rejected."""
-    return labels["verdict"] != REJECTED
+
+def usable(batch: Batch, part: str) -> Tensor:
+    """(B, T) or (M,) True for frames that have labels of a kind, of a fit that was not rejected."""
+    use = batch.per_frame(batch.has(*PARTS[part]))
+    for name in JUDGEMENTS:
+        if name in batch.arrays:
+            values = batch.arrays[name]
+            good = values > 0 if name == "valid" else values != REJECTED
+            use = use & (good | ~batch.per_frame(batch.present[name]))
+    return use
 
 
 def mesh_in_window(body: TorchBody, labels: Mapping[str, Tensor]) -> Tensor:

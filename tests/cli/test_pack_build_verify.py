@@ -113,3 +113,54 @@ def test_verify_finds_damage_and_ends_with_4(mgdata: Program, work: Path, tmp_pa
     victim.unlink()
     assert mgdata("verify", out).exit_code == 4
     assert mgdata("verify", tmp_path).exit_code == 4
+
+
+def test_options_of_packing(mgdata: Program, work: Path, tmp_path: Path) -> None:
+    options = ("--format", "hdf5", "--with-128", "--rendered", "--also", "parts, depth", "--degrade", "holes")
+    select = ("--select", "subject=32,condition=01,view=090")
+    result = mgdata("pack", work, "--out", tmp_path / "shards", *select, *options)
+    assert result.exit_code == 0, result.output
+    shards = open_shards(tmp_path / "shards")
+    assert shards.info.format == "hdf5"
+    assert {"silhouettes_128", "rendered_silhouettes", "depth", "parts"} <= set(shards.fields)
+    walk = ("--select", "subject=32,condition=01")
+    result = mgdata("pack", work, "--out", tmp_path / "rig", *walk, "--rig", "oumvlp", "--one-bit")
+    assert result.exit_code == 0, result.output
+    shards = open_shards(tmp_path / "rig")
+    assert "silhouettes_1bit" in shards.info.fields
+    assert len(shards.sequences) == 14
+
+
+TREE = r"""
+schema: 1
+name: tree
+title: Silhouettes of two walks
+homepage: https://example.org
+citation: none
+licence: {name: CC0, summary: free}
+layout: {pattern: '{subject}/{condition}', subject: '\d+'}
+source: {fps: 30, silhouettes: {path: '{subject}/{condition}/{view}/{view}.pkl', format: opengait}}
+cameras: casia_b
+split: {train: ['16'], test: ['32']}
+protocol: {gallery: [32/01]}
+"""
+
+
+def test_a_tree_of_silhouettes_is_packed_as_it_is(mgdata: Program, built: Path, work: Path, tmp_path: Path) -> None:
+    tree, own, out = tmp_path / "tree", tmp_path / "work", tmp_path / "shards"
+    assert mgdata("render", work, "--format", "pkl", "--out", tree, *SHORT).exit_code == 0
+    (tmp_path / "tree.yaml").write_text(TREE, encoding="utf-8")
+    result = mgdata("index", tmp_path / "tree.yaml", "--root", tree, "--work", own)
+    assert result.exit_code == 0, result.output
+    result = mgdata("pack", own, "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["sequences"] == 4
+    shards, rendered = open_shards(out), open_shards(built)
+    assert shards.fields == ("frame_ids", "silhouettes")
+    for record in shards.sequences:
+        same = rendered.find(str(record.key).replace("tree/", "cmu_walk/"))
+        assert (shards.read(record, "silhouettes") == rendered.read(same, "silhouettes")).all()
+    assert mgdata("verify", out, "--deep").exit_code == 0
+    result = mgdata("pack", own, "--out", tmp_path / "other", "--with-128")
+    assert result.exit_code == 2
+    assert "packed as they are" in result.stderr

@@ -107,3 +107,46 @@ def test_a_folder_that_appears_after_the_last_look_is_kept(tmp_path, monkeypatch
     with pytest.raises(FileExistsError), atomic.new_folder(other) as folder:
         (folder / "ours").write_text("second")
     assert [path.name for path in tmp_path.rglob("*")] == ["part", "theirs"]
+
+
+def test_new_file_appears_at_the_end_and_alone(tmp_path):
+    path = tmp_path / "deep" / "part"
+    with atomic.new_file(path) as file:
+        file.write_text("a")
+        (file.parent / "on_the_way").write_text("b")
+        assert not path.exists()
+    assert path.read_text() == "a"
+    assert names(tmp_path) == ["deep", "part"]
+
+
+def test_new_file_vanishes_on_an_error(tmp_path):
+    def interrupted():
+        with atomic.new_file(tmp_path / "part") as file:
+            file.write_text("a")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_new_file_never_replaces_another(tmp_path, monkeypatch, links):
+    def refuse(source, target):
+        raise PermissionError("no hard links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    with atomic.new_file(tmp_path / "part") as file:
+        file.write_text("first")
+    with pytest.raises(FileExistsError), atomic.new_file(tmp_path / "part") as file:
+        file.write_text("second")
+    assert (tmp_path / "part").read_text() == "first"
+    assert names(tmp_path) == ["part"]
+
+
+def test_refused_writing_is_a_lack_of_the_machine(tmp_path):
+    with pytest.raises(EnvironmentLacks, match="cannot write"), atomic.writing(tmp_path):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(FileExistsError), atomic.writing(tmp_path):
+        raise FileExistsError

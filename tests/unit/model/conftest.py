@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from walk_shards import make_shards
+from walk_shards import make_shards, mixed_sequences, write_dataset_of
 
 from meshgait_data.shards.reader import Shards, open_shards
 
@@ -22,3 +22,9 @@ def shards_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shards(shards_path: Path) -> Shards:
     return open_shards(shards_path)
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Shards:
+    """Two parts; not all sequences have labels."""
+    return open_shards(write_dataset_of(tmp_path_factory.mktemp("mixed") / "shards", mixed_sequences()))

@@ -1,16 +1,21 @@
 import json
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from walk_shards import VIEWS, write_dataset_of
 
 from meshgait_data.body.files import load_body
 from meshgait_data.body.model import forward
 from meshgait_data.errors import EnvironmentLacks, InvalidData, UsageError
+from meshgait_data.shards.reader import open_shards
 from meshgait_data.types import BodyParams
 from meshgait_model.checkpoint import CONFIG, LATEST, LOSSES, load_checkpoint, save_checkpoint
 from meshgait_model.config import load_config
-from meshgait_model.data.dataset import load_side
+from meshgait_model.data.picks import Picks
+from meshgait_model.data.targets import PARTS
 from meshgait_model.evaluate import evaluate
 from meshgait_model.optim import learning_rate
 from meshgait_model.report import table
@@ -73,9 +78,70 @@ def test_another_setting_needs_another_folder(shards, tmp_path):
         Trainer(load_config("debug", SHORT), shards).train(tmp_path / "thesis", quiet)
 
 
+def test_a_run_goes_on_with_another_loader_as_if_nothing_had_happened(shards, tmp_path):
+    """How batches are loaded is no matter of the run; which batches, is."""
+    whole, other = tmp_path / "whole", tmp_path / "other"
+    Trainer(load_config("debug", SHORT), shards).train(whole, quiet)
+
+    def stop(done, _):
+        if done == 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        Trainer(load_config("debug", [*SHORT, "data.cache=none", "data.workers=2"]), shards).train(other, stop)
+    changed = ["data.cache=mmap", f"data.cache_folder={tmp_path / 'c'}", "data.loader=processes", "data.workers=0"]
+    summary = Trainer(load_config("debug", [*SHORT, *changed]), shards).train(other, quiet)
+    assert summary.resumed_at == 2
+    assert "files mapped from" in summary.cache
+    assert losses(other) == losses(whole)
+
+
+def test_clips_without_labels_count_for_recognition_only(mixed):
+    trainer = Trainer(load_config("debug", [*SHORT, "data.cache=ram"]), mixed)
+    batch = trainer.batch(0)
+    has = batch.has(*PARTS["mesh"])
+    assert 0 < has.sum() < len(batch)
+    before = {name: part.item() for name, part in trainer.losses(batch, 0).items()}
+    assert all(np.isfinite(value) for value in before.values())
+    for name in ("joints", "markers", "transl", "valid"):
+        batch.arrays[name][~has] = 1
+    trainer = Trainer(trainer.config, mixed)
+    assert {name: part.item() for name, part in trainer.losses(batch, 0).items()} == before
+
+
+def test_a_batch_without_any_labels_still_trains(mixed):
+    trainer = Trainer(load_config("debug", [*SHORT, "data.cache=ram"]), mixed)
+    sequences = np.flatnonzero(trainer.data.sequences.rows("joints") < 0)
+    batch = trainer.data[Picks(sequences, np.zeros((len(sequences), 8), int))]
+    values = trainer.step(0, batch)
+    assert values["joints"] == values["markers"] == values["mesh"] == 0
+    assert values["cross_entropy"] > 0
+
+
+def test_sequences_without_labels_are_scored_by_recognition_only(shards, tmp_path):
+    config = load_config("debug", [*SHORT, "run.steps=1"])
+    Trainer(config, shards).train(tmp_path / "run", quiet)
+    path = tmp_path / "run" / LATEST
+    state = load_checkpoint(path)
+
+    def stripped(record):
+        sequence = shards.sequence(record)
+        if record.side == "train" or record.key.view == VIEWS[0]:
+            return sequence
+        kept = {name: sequence.arrays[name] for name in ("silhouettes", "frame_ids")}
+        return replace(sequence, arrays=kept, camera=None, betas=np.zeros(0, np.float32))
+
+    some = open_shards(write_dataset_of(tmp_path / "s", [[stripped(record) for record in shards.sequences]]))
+    whole, part = (evaluate(state, path, packed, quiet) for packed in (shards, some))
+    assert part.mean_ap == whole.mean_ap
+    assert set(part.joints_by_view) == {VIEWS[0]}
+    assert part.joints_by_view[VIEWS[0]] == pytest.approx(whole.joints_by_view[VIEWS[0]])
+    assert part.joints_of_mean_pose is not None
+
+
 def test_a_step_that_is_not_finite_changes_nothing(shards, tmp_path):
     trainer = Trainer(load_config("debug", SHORT), shards)
-    trainer.data.arrays["joints"][:] = float("nan")
+    trainer.data.source.arrays["joints"][:] = float("nan")
     before = {name: value.clone() for name, value in trainer.network.named_parameters()}
     with pytest.raises(InvalidData, match=r"step 0: the loss or its gradient is not finite: .*joints nan"):
         trainer.train(tmp_path / "run", quiet)
@@ -93,7 +159,7 @@ def test_parts_of_weight_zero_are_not_computed(shards):
 
 @pytest.mark.parametrize("name", ["debug", "demo", "demo_without_3d", "paper"])
 def test_every_shipped_setting_builds(name, shards):
-    Trainer(load_config(name, ["run.device=cpu"]), shards)
+    Trainer(load_config(name, ["run.device=cpu", "data.people=3"]), shards)
 
 
 def test_training_lowers_the_label_losses(shards):
@@ -124,10 +190,12 @@ def test_perfect_heatmaps_have_no_label_error(shards, tmp_path, monkeypatch):
     config = load_config("debug", [*SHORT, "run.steps=1", "eval.mesh_every=1"])
     Trainer(config, shards).train(tmp_path / "run", quiet)
     path = tmp_path / "run" / LATEST
-    data = load_side(shards, "test", labels=True, cut=10)
+    test = shards.sequences.where(side="test")
+    fields = {name: shards.load(name, test) for name in ("joints", "markers", "global_orient", "body_pose", "transl")}
+    left = torch.tensor([10.0, 0, 0])
     truth = [
-        torch.cat([torch.from_numpy(data.arrays[name][a:b]) for name in ("joints", "markers")], 1)
-        for a, b in zip(data.offsets, data.offsets[1:], strict=False)
+        torch.cat([torch.from_numpy(fields[name][0][a:b]) for name in ("joints", "markers")], 1) - left
+        for a, b in pairwise(fields["joints"][1])
     ]
     answers = iter(truth)
     monkeypatch.setattr("meshgait_model.label_errors.soft_argmax", lambda *_: next(answers))
@@ -135,10 +203,9 @@ def test_perfect_heatmaps_have_no_label_error(shards, tmp_path, monkeypatch):
     assert errors["joints"] < 1e-3
     assert errors["markers"] < 1e-3
     body, errors_mm = load_body(), []
-    for index, record in enumerate(data.records):
-        frames = slice(data.offsets[index], data.offsets[index + 1])
-        pose = (data.arrays[name][frames] for name in ("global_orient", "body_pose", "transl"))
-        vertices = forward(body, BodyParams(record.betas, *pose)).vertices
+    for record, (a, b) in zip(test, pairwise(fields["joints"][1]), strict=True):
+        pose = (fields[name][0][a:b] for name in ("global_orient", "body_pose", "transl"))
+        vertices = forward(body, BodyParams(shards.detail(record).betas, *pose)).vertices
         guess = np.einsum("vk,fkx->fvx", shards.markers.signed, vertices[:, shards.markers.vertex_ids])
         errors_mm.append(1000 * np.linalg.norm(guess - vertices, axis=-1).mean())
     assert errors["mesh"] == pytest.approx(np.mean(errors_mm), rel=1e-3)

@@ -8,13 +8,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packed_work import WALKS, make_fit, make_work
 
 from meshgait_data.errors import ShardError, UsageError
+from meshgait_data.findings import from_jsonl
 from meshgait_data.fits import fit_path, read_fit, write_fit
 from meshgait_data.pipeline.pack import PackReport, PackSettings, pack
 from meshgait_data.shards import open_shards
+from meshgait_data.shards.dataset import Format, part_name
 from meshgait_data.shards.verify import verify
 from meshgait_data.types import CaptureKey
 
@@ -51,12 +54,13 @@ def test_all_of_it_is_packed_and_sound(work: Path, tmp_path: Path) -> None:
     assert verify(out, deep=True) == []
     shards = open_shards(out)
     assert [record.key.capture for record in shards.sequences[::2]] == KEYS
-    assert [record.length for record in shards.sequences] == [n for _, _, n in WALKS for _ in range(2)]
+    assert shards.sequences.lengths.tolist() == [n for _, _, n in WALKS for _ in range(2)]
+    assert all(shards.read(record, "valid").all() for record in shards.sequences)
+    assert shards.read(shards.sequences[0], "fit_error") == pytest.approx(10)
     assert shards.markers.body_sha256 == shards.body_sha256
     assert len(shards.markers) == shards.num_markers
     card = (out / "card.md").read_text()
     assert "NSF EIA-0196217" in card
-    assert "| train | 1 | 1 | 1 | 2 | 2 | 80 |" in card
     assert not (work / "failures.jsonl").exists()
 
 
@@ -68,9 +72,10 @@ def test_again_changes_no_file(work: Path, tmp_path: Path) -> None:
     assert stamps(out) == before
 
 
-def test_same_input_gives_the_same_bytes(work: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["zarr", pytest.param("hdf5", marks=pytest.mark.slow)])
+def test_same_input_gives_the_same_bytes(work: Path, tmp_path: Path, format: Format) -> None:
     for name, jobs in (("a", 1), ("b", 2)):
-        pack(work, tmp_path / name, replace(SETTINGS, jobs=jobs))
+        pack(work, tmp_path / name, replace(SETTINGS, jobs=jobs, format=format))
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
@@ -96,25 +101,47 @@ def test_damage_beside_the_parts_is_repaired(work: Path, tmp_path: Path, name: s
     assert contents(out) == sound
 
 
-@pytest.mark.parametrize("name", ["part-00001.zarr/joints/c/0/0/0", "part-00001.zarr/MANIFEST.json"])
+@pytest.mark.parametrize("name", ["part-00001.zarr/joints/c/0/0/0", "part-00001.zarr/MANIFEST.json", "part-00001.h5"])
 def test_damage_is_repaired(work: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "shards"
-    pack(work, out, SETTINGS)
+    settings = replace(SETTINGS, format="hdf5") if name.endswith(".h5") else SETTINGS
+    pack(work, out, settings)
     sound = contents(out)
     data = bytearray((out / name).read_bytes())
     data[len(data) // 2] ^= 1
     (out / name).write_bytes(data)
     assert verify(out, deep=True)
-    assert counts(pack(work, out, SETTINGS)) == (1, 2, 0)
+    assert counts(pack(work, out, settings)) == (1, 2, 0)
     assert contents(out) == sound
 
 
-def test_other_part_size_leaves_no_stale_part(work: Path, tmp_path: Path) -> None:
+def test_another_part_size_counts_for_new_parts_only(work: Path, tmp_path: Path) -> None:
     out = tmp_path / "shards"
     pack(work, out, SETTINGS)
-    assert counts(pack(work, out, replace(SETTINGS, part_captures=5))) == (1, 0, 2)
+    before = stamps(out)
+    bigger = replace(SETTINGS, part_captures=5)
+    assert counts(pack(work, out, bigger)) == (0, 3, 0)
+    assert stamps(out) == before
+    assert counts(pack(work, out, replace(bigger, existing="overwrite"))) == (1, 0, 2)
     assert verify(out, deep=True) == []
     assert len(list(out.glob("part-*"))) == 1
+
+
+def test_sequences_bound_parts_and_captures_stay_whole(work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "shards"
+    pack(work, out, PackSettings(part_sequences=5, progress=False))
+    assert [entry.sequences for entry in open_shards(out).info.parts] == [4, 4, 2]
+
+
+def test_another_container_replaces_the_parts(work: Path, tmp_path: Path) -> None:
+    out = tmp_path / "shards"
+    pack(work, out, SETTINGS)
+    zarr = {str(s.key): open_shards(out).sequence(s).arrays for s in open_shards(out).sequences}
+    assert counts(pack(work, out, replace(SETTINGS, format="hdf5"))) == (3, 0, 3)
+    assert sorted(path.name for path in out.glob("part-*")) == [f"part-0000{i}.h5" for i in range(3)]
+    assert verify(out, deep=True) == []
+    hdf5 = {str(s.key): open_shards(out).sequence(s).arrays for s in open_shards(out).sequences}
+    np.testing.assert_equal(hdf5, zarr)
 
 
 def test_selection(work: Path, tmp_path: Path) -> None:
@@ -137,6 +164,8 @@ def test_failed_captures_are_left_out_recorded_and_tried_again(work: Path, tmp_p
     assert all(record["hint"] for record in records)
     assert {record.key.capture for record in open_shards(out).sequences} == {KEYS[0], KEYS[2]}
     assert verify(out, deep=True) == []
+    findings = from_jsonl((out / "findings.jsonl").read_text())
+    assert [finding.where for finding in findings if finding.id == "MG-PACK-007"] == [str(KEYS[i]) for i in (1, 3, 4)]
     make_work(work)
     assert pack(work, out, SETTINGS).exit_code == 0
     assert len(open_shards(out).sequences) == 10
@@ -151,7 +180,8 @@ def test_dropped_frames_are_findings(work: Path, tmp_path: Path) -> None:
     out = tmp_path / "shards"
     assert pack(work, out, SETTINGS).dropped == 6
     assert "3 of 40 frames rejected by the fit" in (out / "findings.jsonl").read_text()
-    assert open_shards(out).sequences[4].dropped == tuple(fit.frame_ids[:3])
+    shards = open_shards(out)
+    assert shards.detail(shards.sequences[4]).dropped == tuple(fit.frame_ids[:3])
 
 
 def test_nothing_packable_is_an_error_and_no_dataset(work: Path, tmp_path: Path) -> None:
@@ -181,7 +211,7 @@ def test_unlisted_part_in_the_way(work: Path, tmp_path: Path) -> None:
     pack(work, out, replace(SETTINGS, part_captures=5))
     (out / "part-00001.zarr").mkdir()
     with pytest.raises(ShardError, match="in the way"):
-        pack(work, out, SETTINGS)
+        pack(work, out, replace(SETTINGS, existing="overwrite"))
     assert verify(out, deep=True)[0].id == "MG-SHARD-008"
     assert open_shards(out)
 
@@ -189,30 +219,31 @@ def test_unlisted_part_in_the_way(work: Path, tmp_path: Path) -> None:
 KILL = """
 import os, signal, sys
 from pathlib import Path
-from meshgait_data.pipeline import pack, pack_part
-from meshgait_data.shards import zarr
+from meshgait_data.pipeline import pack
+from meshgait_data.shards import writing
 
-write, count = zarr.write_manifest, 0
-def second_is_killed(*args, **kwargs):
+describe, count = writing.describe, 0
+def sixth_sequence_kills(*args, **kwargs):
     global count
     count += 1
-    if count == 2:
+    if count == 6:
         os.kill(os.getpid(), signal.SIGKILL)
-    write(*args, **kwargs)
-zarr.write_manifest = second_is_killed
-pack.pack(Path(sys.argv[1]), Path(sys.argv[2]), pack.PackSettings(part_captures=2, progress=False))
+    return describe(*args, **kwargs)
+writing.describe = sixth_sequence_kills
+pack.pack(Path(sys.argv[1]), Path(sys.argv[2]), pack.PackSettings(part_captures=2, progress=False, format=sys.argv[3]))
 """
 
 
-def test_killed_packing_resumes_to_the_same_bytes(work: Path, tmp_path: Path) -> None:
-    out = tmp_path / "shards"
-    killed = subprocess.run([sys.executable, "-c", KILL, str(work), str(out)], check=False)
+@pytest.mark.parametrize("format", ["zarr", pytest.param("hdf5", marks=pytest.mark.slow)])
+def test_killed_packing_resumes_to_the_same_bytes(work: Path, tmp_path: Path, format: Format) -> None:
+    out, settings = tmp_path / "shards", replace(SETTINGS, format=format)
+    killed = subprocess.run([sys.executable, "-c", KILL, str(work), str(out), format], check=False)
     assert killed.returncode == -signal.SIGKILL
     with pytest.raises(ShardError, match="has not ended"):
         open_shards(out)
-    assert [path.name for path in out.glob("part-*")] == ["part-00000.zarr"]
-    assert counts(pack(work, out, SETTINGS)) == (2, 1, 0)
-    pack(work, tmp_path / "straight", SETTINGS)
+    assert [path.name for path in out.glob("part-*")] == [part_name(0, format)]
+    assert counts(pack(work, out, settings)) == (2, 1, 0)
+    pack(work, tmp_path / "straight", settings)
     assert contents(out) == contents(tmp_path / "straight")
 
 

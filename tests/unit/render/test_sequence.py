@@ -16,7 +16,7 @@ from meshgait_data.render.cameras import to_camera
 from meshgait_data.render.labels import from_window, pelvis_depth
 from meshgait_data.render.raster import silhouettes
 from meshgait_data.render.sequence import drop_findings, in_view, pose_capture, render_sequence
-from meshgait_data.shards.schema import FIELDS, layout_of
+from meshgait_data.shards.schema import FIELDS, sizes_of, specs_of
 from meshgait_data.types import BodyParams, Camera, MarkerSet
 
 RING = load_manifest("cmu_walk").cameras
@@ -59,9 +59,11 @@ def test_fields_are_those_of_the_schema(body, markers):
     fit = make_fit(body, walk(body))
     posed, cameras = pose_capture(body, fit, RING)
     sequences = [render_sequence(body, markers, fit, camera, identity="07", posed=posed) for camera in cameras[::5]]
-    layout = layout_of(sequences)
-    assert layout.fields == tuple(field.name for field in FIELDS)
-    assert layout.sizes == {"S": 64, "J": 24, "K": len(markers)}
+    specs = specs_of(sequences[-1], specs_of(sequences[0]))
+    assert sizes_of(specs, "") == {"S": 64, "J": 24, "K": len(markers)}
+    # What else there is compares the fit with what was observed, or is asked for.
+    others = {"silhouettes_1bit", "silhouettes_128", "rendered_silhouettes", "valid", "fit_error", "mask_iou"}
+    assert list(specs) == [field.name for field in FIELDS if field.name not in others]
     assert [str(s.key) for s in sequences] == [f"cmu_walk/07/01/{view}" for view in ("000", "090", "180")]
 
 
@@ -175,7 +177,7 @@ def test_any_joint_set(body, markers):
     regressor = files.load_regressor(body, "h36m17")
     sequence = render_sequence(body, markers, fit, camera, identity="07", posed=posed, joints=regressor)
     arrays = sequence.arrays
-    assert (sequence.joint_set, layout_of([sequence]).sizes["J"]) == ("h36m17", 17)
+    assert (sequence.joint_set, sizes_of(specs_of(sequence), "")["J"]) == ("h36m17", 17)
     found = from_window(arrays["joints"], arrays["scale"], camera.intrinsics, arrays["windows"])
     np.testing.assert_allclose(found, to_camera(camera, regress(regressor, posed)), atol=2e-5)
     assert arrays["joints_visible"].shape == (6, 17)

@@ -1,0 +1,1 @@
+"""Layouts of other toolkits: trees of OpenGait, written and read back."""
