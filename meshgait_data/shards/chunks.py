@@ -5,6 +5,7 @@ neighbouring chunks, a checksum and the decompression; where the chunks lie was 
 ``chunks_hdf5``.
 """
 
+import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -140,20 +141,43 @@ class ChunkedArray:
         long = self.table.chunk_frames
         chunks, cuts = _group(wanted, long)
         distinct = len(set(wanted)) == len(wanted)
+        by_words = distinct and self._by_words(out, columns)
         for (chunk, encoded), first, last in zip(self._encoded(chunks), cuts, cuts[1:], strict=False):
-            frames = self._decoded(chunk, encoded)
-            if columns != ALL:
-                frames = frames[..., columns]
+            frames = self._decoded(chunk, encoded)[..., columns]
+            if by_words:
+                where = np.arange(first, last) if places is None else places[first:last]
+                self._copy_words(rows[where] - chunk * long, where, out, columns)
+                continue
+            target = slice(first, last) if places is None else places[first:last]
             begin, end = wanted[first] - chunk * long, wanted[last - 1] - chunk * long + 1
             # Consecutive frames, the common case, are one slice.
             if distinct and end - begin == last - first:
-                chosen = frames[begin:end]
+                out[target] = frames[begin:end]
             else:
-                chosen = frames[[row - chunk * long for row in wanted[first:last]]]
-            if places is None:
-                out[first:last] = chosen
-            else:
-                out[places[first:last]] = chosen
+                out[target] = frames[[row - chunk * long for row in wanted[first:last]]]
+
+    def _by_words(self, out: NDArray[Any], columns: slice) -> bool:
+        """Whether frames that lie last in a chunk can be copied as words, which is several times as fast."""
+        held = self._dtype.itemsize == 1 and self.table.order == (1, 2, 0) and self.table.chunk_frames % 8 == 0
+        first, stop, step = columns.indices(self.spec.shape[-1]) if self.spec.shape else (0, 0, 0)
+        return (
+            held
+            and step == 1
+            and (stop - first) % 4 == 0
+            and out.dtype == self._dtype
+            and out.shape[1:] == (self.spec.shape[0], stop - first)
+            and out.flags.c_contiguous
+            and sys.byteorder == "little"
+        )
+
+    def _copy_words(self, rows: IntArray, targets: IntArray, out: NDArray[Any], columns: slice) -> None:
+        """Copy frames of the chunk that was decoded last in this thread."""
+        # Here, since compiling and numba's import are not for who only opens a dataset.
+        from meshgait_data.shards.frames_last import frames_first
+
+        words = _SCRATCH.bytes[: self._chunk_bytes].view(np.uint64).reshape(*self.spec.shape, -1)
+        first = columns.indices(self.spec.shape[-1])[0]
+        frames_first(words, first, rows, targets, out.view(np.uint32))
 
     def _check_range(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.frames:
