@@ -140,7 +140,8 @@ def test_few_descriptors_whatever_the_number_of_files(tmp_path: Path, monkeypatc
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(read, [*range(100)] * 20))
     assert results == [bytes([number]) * 10 for number in range(100)] * 20
-    assert 0 < _descriptors(tmp_path) <= 8
+    # Without a lock each of the other threads may add one more.
+    assert 0 < _descriptors(tmp_path) <= 8 + 7
     found._open.clear()
     assert _descriptors(tmp_path) == 0
 
