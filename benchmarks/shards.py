@@ -1,137 +1,126 @@
-"""Packed shards against a tree of pickles, one per sequence, as OpenGait keeps and reads them.
+"""Packed shards against the ways in which gait data are kept elsewhere: OpenGait's pickles, WebDataset, plain arrays.
 
-Real walks are fitted and rendered first, outside of the timings. All times are CPU seconds of one core.
+Real walks are fitted and rendered first, outside of the timings. Silhouettes alone are then packed by each, on the
+same sequences. All times but ``open_*`` and ``cold_*`` are CPU microseconds of one core, over all threads; repetitions
+of all ways are interleaved and the median counts. What is measured is checked first: all ways give the same bytes.
 
-- ``pack_fps_core``: frames a second that are encoded, checksummed, synced and renamed (all fields, rendering excluded);
-- ``size_vs_opengait``: bytes of the packed silhouettes / bytes of the same silhouettes as pickles;
-- ``size_with_labels_vs_opengait``: bytes of whole parts, with all labels / bytes of those pickles;
-- ``warm_vs_opengait``: speed of drawing random clips of 30 frames from the arrays that ``Shards.load`` decoded once /
-  from pickles, which are read whole for every clip (files in the page cache);
-- ``compressed_vs_opengait``: the same, but each clip decoded from the shards when it is drawn;
-- ``load_fps_core``: frames a second that ``Shards.load`` decodes;
-- ``open_100k_s``: seconds to open 100,000 sequences, by proportion.
+- ``warm_vs_opengait``: speed of batches of 30-frame clips of 64 x 44 as uint8, from a cache in memory / of OpenGait's
+  loader with its transform, files in the page cache. ``mmap``: from the memory-mapped cache; ``compressed``: straight
+  from Zarr, every checksum compared; ``hdf5``: straight from HDF5; ``with_float``: ours made float32 as well;
+- ``*_opengait_kept``: the same in a process that never gives memory back (settings of glibc): two thirds of that
+  loader's time are page faults of its large temporary arrays, as any training script has them by default;
+- ``warm_vs_limit``: the same / speed of cutting and copying consecutive frames of one uncompressed, memory-mapped
+  array; ``warm_vs_copy``: / speed of copying them from one whose frames were cut before, drawing clips not included;
+- ``cold_vs_opengait``: first epoch, files not in memory, opening and decoding of ours included, by the clock;
+- ``size_vs_opengait``: bytes of the dataset's folder / of the pickles, the largest of all kinds of silhouettes;
+- ``loader_*``: whole loaders with threads or worker processes, CPU time of all of them and clips a second;
+- ``full_*``: whole sequences; ``write_fps_*``: frames a second; ``pack_fps_core``: with all labels, rendering excluded;
+- ``open_100k_s``, ``open_100k_mb``: opening 100,000 sequences in a new process; seconds and its peak memory.
 """
 
-import pickle
+import multiprocessing
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
-import numpy as np
-from common import Figures, cpu_seconds, main
+from common import Figures, main
+from shards_clips import KEEP, kept, timings
+from shards_cold import opening
+from shards_data import SHORTEST, folder_bytes, manifest, pack, real, sequence, spoiled, write_npy, write_pickles
+from shards_peers import CUT, Tars
+from shards_plot import save
 
-from meshgait_data.manifest import load_manifest
 from meshgait_data.pipeline.build import build
 from meshgait_data.pipeline.pack import PackSettings
-from meshgait_data.shards import SequenceRecord, Shards, open_shards
-from meshgait_data.shards.zarr import write_part
+from meshgait_data.shards.reader import Shards, open_shards
+from meshgait_data.shards.writing import write_part
 from meshgait_data.types import SequenceData
-
-CLIP = 30
 
 
 def measure(quick: bool) -> Figures:
     """All figures."""
-    select = "subject=02|16" if quick else ""
-    repeat = 3 if quick else 7
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        settings = PackSettings(select=select, jobs=2, progress=False)
-        build(load_manifest("cmu_walk"), folder / "shards", work=folder / "work", settings=settings)
-        shards = open_shards(folder / "shards")
-        pickles = _write_pickles(shards, folder / "pickles")
-        return {
-            "frames": sum(record.length for record in shards.sequences),
-            "pack_fps_core": _pack_speed(shards, folder, repeat),
-            **_sizes(shards, folder / "pickles"),
-            **_clips(shards, pickles, repeat),
-            "load_fps_core": _load_speed(shards, repeat),
-            "open_100k_s": _open_seconds(folder / "shards", repeat) * 1e5 / len(shards.sequences),
-        }
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        labelled = _labelled(folder, quick)
+        walks = [
+            sequence(record.key, labelled.read(record, "silhouettes"))
+            for record in labelled.sequences
+            if record.length >= SHORTEST
+        ]
+        figures: Figures = {"sequences": len(walks), "frames": sum(map(len, walks))}
+        figures |= _pack_speed(labelled, folder, repeat=3 if quick else 7)
+        figures |= _sizes_and_writing(walks, folder)
+        figures |= _alone(timings, folder, quick)
+        os.environ |= KEEP
+        figures |= _alone(kept, folder, quick)
+        for name in KEEP:
+            del os.environ[name]
+    figures |= opening(walks[0], repeat=1 if quick else 5)
+    if not quick:
+        save(figures)
+    return figures
 
 
-def _write_pickles(shards: Shards, folder: Path) -> dict[SequenceRecord, Path]:
-    """``<subject>/<condition>/<view>/<view>.pkl``, one uint8 array (F, 64, 64) each."""
-    paths = {}
-    for record in shards.sequences:
-        key = record.key
-        path = folder / key.subject / key.condition / key.view / f"{key.view}.pkl"
-        path.parent.mkdir(parents=True)
-        with path.open("wb") as file:
-            pickle.dump(shards.read(record, "silhouettes"), file)
-        paths[record] = path
-    return paths
+def _alone(function: Callable[[Path, bool], Figures], folder: Path, quick: bool) -> Figures:
+    """What a function measures in a new process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(function, folder, quick).result()
 
 
-def _pack_speed(shards: Shards, folder: Path, repeat: int) -> float:
-    part = shards.parts["part-00000.zarr"]
-    sequences: Sequence[SequenceData] = [part.sequence(record) for record in part.sequences]
-    manifest = load_manifest("cmu_walk")
-    targets = iter(range(1000))
-
-    def write() -> None:
-        write_part(folder / f"part-{next(targets):05d}.zarr", sequences, manifest=manifest, provenance={})
-
-    return sum(map(len, sequences)) / cpu_seconds(write, repeat)
+def _labelled(folder: Path, quick: bool) -> Shards:
+    """Rendered walks with all labels."""
+    settings = PackSettings(select="subject=02|16" if quick else "", jobs=2, progress=False)
+    build(manifest(), folder / "labelled", work=folder / "work", settings=settings)
+    return open_shards(folder / "labelled")
 
 
-def _sizes(shards: Shards, pickles: Path) -> Figures:
-    packed = [_bytes(part.folder) for part in shards.parts.values()]
-    silhouettes = [_bytes(part.folder / "silhouettes") for part in shards.parts.values()]
-    peer = _bytes(pickles)
-    return {"size_vs_opengait": sum(silhouettes) / peer, "size_with_labels_vs_opengait": sum(packed) / peer}
+def _pack_speed(labelled: Shards, folder: Path, repeat: int) -> Figures:
+    """Frames a second, with all fields that packing makes unless it is told otherwise."""
+    sequences = [labelled.sequence(record) for record in labelled.sequences[:64]]
+    frames, speeds = sum(map(len, sequences)), {"zarr": list[float](), "hdf5": list[float]()}
+    for number in range(repeat):
+        for format, ending in (("zarr", ".zarr"), ("hdf5", ".h5")):
+            path = folder / f"part-{number:05d}{ending}"
+            start = time.process_time()
+            write_part(path, sequences, manifest=manifest(), provenance={}, format=format)
+            speeds[format].append(frames / (time.process_time() - start))
+    return {"pack_fps_core": median(speeds["zarr"]), "pack_hdf5_fps_core": median(speeds["hdf5"])}
 
 
-def _clips(shards: Shards, pickles: dict[SequenceRecord, Path], repeat: int) -> Figures:
-    rng = np.random.default_rng(0)
-    long = [record for record in shards.sequences if record.length >= CLIP]
-    chosen = [long[i] for i in rng.integers(len(long), size=500)]
-    draws = [(record, int(rng.integers(record.length - CLIP + 1))) for record in chosen]
-    array, offsets = shards.load("silhouettes")
-    begins = dict(zip(shards.sequences, offsets, strict=False))
-    batch = np.zeros((CLIP, 64, 64), np.uint8)
-
-    def from_memory() -> None:
-        for record, first in draws:
-            begin = begins[record] + first
-            batch[...] = array[begin : begin + CLIP]
-
-    def from_shards() -> None:
-        for record, first in draws:
-            begin = record.start + first
-            shards.parts[record.part].files["silhouettes"].read(begin, begin + CLIP, batch)
-
-    def from_pickles() -> None:
-        for record, first in draws:
-            with pickles[record].open("rb") as file:
-                # Our own file of a moment ago; this is how the peer reads.
-                batch[...] = pickle.load(file)[first : first + CLIP]  # noqa: S301, TID251
-
-    peer = cpu_seconds(from_pickles, repeat)
-    return {
-        "warm_vs_opengait": peer / cpu_seconds(from_memory, repeat),
-        "compressed_vs_opengait": peer / cpu_seconds(from_shards, repeat),
+def _sizes_and_writing(walks: list[SequenceData], folder: Path) -> Figures:
+    """Write the walks in all ways, and the other kinds of silhouettes in two."""
+    figures: Figures = {}
+    frames = sum(map(len, walks))
+    writers: dict[str, Callable[[], Any]] = {
+        "opengait": partial(write_pickles, walks, folder / "pickles"),
+        "npy": partial(write_npy, walks, folder / "frames.npy"),
+        "zarr": partial(pack, walks, folder / "zarr"),
+        "hdf5": partial(pack, walks, folder / "hdf5", "hdf5"),
     }
-
-
-def _load_speed(shards: Shards, repeat: int) -> float:
-    frames = sum(record.length for record in shards.sequences)
-    return frames / cpu_seconds(lambda: shards.load("silhouettes"), repeat)
-
-
-def _open_seconds(path: Path, repeat: int) -> float:
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        open_shards(path)
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if not Tars.missing():
+        writers["webdataset"] = partial(Tars.write, walks, folder / "tars")
+    for name, write in writers.items():
+        start = time.process_time()
+        write()
+        figures[f"write_fps_{name}"] = frames / (time.process_time() - start)
+    write_npy(walks, folder / "frames_cut.npy", CUT)
+    peer = folder_bytes(folder / "pickles")
+    figures["size_hdf5_vs_opengait"] = folder_bytes(folder / "hdf5") / peer
+    sizes = {"rendered": folder_bytes(folder / "zarr") / peer}
+    others = {"spoiled": [spoiled(walk, seed) for seed, walk in enumerate(walks[::5])], "real": real()}
+    for name, sequences in others.items():
+        if sequences:
+            whole = folder_bytes(write_pickles(sequences, folder / name / "pickles"))
+            sizes[name] = folder_bytes(pack(sequences, folder / name / "zarr")) / whole
+    figures |= {f"size_{name}_vs_opengait": size for name, size in sizes.items()}
+    return {**figures, "size_vs_opengait": max(sizes.values())}
 
 
 if __name__ == "__main__":
-    main("shards", measure, "Packed shards against one pickle per sequence")
+    main("shards", measure, "Packed shards against pickles, tar files and plain arrays")
