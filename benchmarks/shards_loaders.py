@@ -47,8 +47,8 @@ def loaders(data: ClipDataset, compressed: ClipDataset, pickles: OpenGait, sampl
     def ring(dataset: ClipDataset, threads: int) -> Callable[[], Iterator[Any]]:
         return lambda: RingLoader(dataset, sampler, threads=threads)
 
-    def processes(workers: int) -> Callable[[], Iterator[Any]]:
-        return lambda: WorkerLoader(data, sampler, workers=workers, start="fork")
+    def processes(dataset: ClipDataset, workers: int) -> Callable[[], Iterator[Any]]:
+        return lambda: WorkerLoader(dataset, sampler, workers=workers, start="fork")
 
     def opengait(workers: int) -> Callable[[], Iterator[Any]]:
         numbers = [picks.sequences.tolist() for picks in islice(sampler, batches)]
@@ -63,8 +63,17 @@ def loaders(data: ClipDataset, compressed: ClipDataset, pickles: OpenGait, sampl
             ),
         )
 
-    ways = {"ring1": ring(data, 1), "ring2": ring(data, 2), "ring2_compressed": ring(compressed, 2)}
-    ways |= {"workers1": processes(1), "workers2": processes(2), "opengait1": opengait(1), "opengait2": opengait(2)}
+    ways = {
+        "ring1": ring(data, 1),
+        "ring2": ring(data, 2),
+        "ring1_compressed": ring(compressed, 1),
+        "ring2_compressed": ring(compressed, 2),
+        "workers1": processes(data, 1),
+        "workers2": processes(data, 2),
+        "workers2_compressed": processes(compressed, 2),
+        "opengait1": opengait(1),
+        "opengait2": opengait(2),
+    }
     clips = batches * sampler.people * sampler.clips
     figures: Figures = {}
     for name, way in ways.items():

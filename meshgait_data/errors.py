@@ -4,6 +4,8 @@ Exit codes of the commands: 0 done, 1 done but some captures failed, 2 wrong usa
 something (body model, package, space), 4 invalid data, 130 interrupted.
 """
 
+from dataclasses import dataclass
+
 SOME_FAILED = 1
 """Exit code of a run that ended, but in which some captures failed."""
 
@@ -63,8 +65,45 @@ class InvalidData(MeshgaitError, ValueError):
     """Data that is there but cannot be right."""
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a YAML file."""
+
+    what: str
+    path: str = ""
+    """Keys down to it, e.g. ``source.silhouettes.format``; empty for the file as a whole."""
+    line: int = 0
+    """From 1, like column; 0: not known."""
+    column: int = 0
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"line {self.line}, column {self.column}: " if self.line else ""
+        text = f"{place}{self.path}: {self.what}" if self.path else f"{place}{self.what}"
+        return f"{text} ({self.hint})" if self.hint else text
+
+
 class ManifestError(InvalidData):
-    """A manifest or experiment YAML with an unknown key, a wrong type or a contradiction."""
+    """A manifest or experiment YAML with unknown keys, wrong types or contradictions: all that were found.
+
+    Parameters
+    ----------
+    what, where, hint
+        As of any error; of several problems these are a summary.
+    problems
+        What is wrong, one by one.
+    """
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.problems = problems or (Problem(what, where, hint=hint),)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_problems, (self.what, self.where, self.hint, self.problems)
+
+
+def _rebuild_problems(what: str, where: str, hint: str, problems: tuple[Problem, ...]) -> ManifestError:
+    return ManifestError(what, where=where, hint=hint, problems=problems)
 
 
 class SourceError(InvalidData):

@@ -21,7 +21,8 @@ _RESIDUAL = "residual_"
 
 def fit_path(work: Path, key: CaptureKey) -> Path:
     """Where the fit of a capture lies in a work folder."""
-    return work / "fits" / key.subject / f"{key.condition}.npz"
+    folder = work / "fits" / key.subject
+    return folder / key.condition / f"{key.group}.npz" if key.group else folder / f"{key.condition}.npz"
 
 
 def write_fit(path: Path, fit: Fit) -> None:

@@ -1,32 +1,45 @@
 """Manifests: one YAML describes a dataset; read strictly, so that a misspelt key is an error and not a default."""
 
+import fnmatch
 import hashlib
 import json
-import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 
-from meshgait_data.conventions import SMPL_JOINTS
+from meshgait_data.errors import InvalidData, ManifestError, MeshgaitError, Problem, UsageError
 from meshgait_data.manifest_fit import FitSection
+from meshgait_data.manifest_joints import JointMap, MappedJoint
+from meshgait_data.manifest_layout import Counted, Layout
+from meshgait_data.manifest_partition import resolved_split
+from meshgait_data.manifest_paths import FOLDER, Paths, over_parts, tells_view
+from meshgait_data.manifest_protocol import Protocol
 from meshgait_data.manifest_rigs import CameraRing, RandomViews, Rig, ViewChange
 from meshgait_data.manifest_source import Source
-from meshgait_data.strict import build, to_plain
-from meshgait_data.templates import check_template, template_regex
+from meshgait_data.manifest_split import Partition, Split
+from meshgait_data.manifest_terms import Expected, Licence
+from meshgait_data.strict import build, error_of, run_checks, to_plain
+from meshgait_data.templates import check_names
+from meshgait_data.types import CaptureKey, SequenceKey
 from meshgait_data.yaml_files import read_yaml
 
 __all__ = [
     "SCHEMA",
     "CameraRing",
+    "Counted",
+    "Expected",
     "FitSection",
     "JointMap",
     "Layout",
     "Licence",
     "Manifest",
     "MappedJoint",
+    "Partition",
+    "Paths",
     "Protocol",
     "RandomViews",
     "Rig",
@@ -37,6 +50,7 @@ __all__ = [
     "load_joint_map",
     "load_manifest",
     "load_rig",
+    "manifest_of",
 ]
 
 SCHEMA = 1
@@ -44,100 +58,41 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Licence:
-    """What users may do with the data and with what is derived from it."""
-
-    name: str
-    summary: str
-    """One sentence that cards and reports repeat."""
-    acknowledgement: str = ""
-    """Text that the owners ask publications to carry."""
-    may_share_labels: bool = False
-    """Whether packed labels and silhouettes may be given on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How paths below the root name a capture."""
-
-    pattern: str
-    """Path with ``{subject}`` and ``{condition}``; a name that occurs twice must be the same text twice."""
-    subject: str = r"[^/]+"
-    """Regular expression of a subject."""
-    condition: str = r"[^/]+"
-    """Regular expression of a condition."""
-    view: str = r"[^/]+"
-    """Regular expression of a view, where paths of the source name one."""
-
-    def __post_init__(self) -> None:
-        check_template("pattern", self.pattern, needed={"subject", "condition"}, known={"subject", "condition"})
-        try:
-            self.regex()
-            re.compile(self.view)
-        except re.error as error:
-            raise ValueError(f"subject, condition or view is not a regular expression: {error}") from error
-
-    def regex(self) -> re.Pattern[str]:
-        """Expression whose groups ``subject`` and ``condition`` a full match of a path below the root names."""
-        return template_regex(self.pattern, {"subject": self.subject, "condition": self.condition})
-
-    def path(self, subject: str, condition: str) -> str:
-        """Path below the root of one capture."""
-        return self.pattern.format(subject=subject, condition=condition)
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Identities to train on and to test on; they never overlap."""
-
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        both = sorted(set(self.train) & set(self.test))
-        if both:
-            raise ValueError(f"identities {both} are both in train and in test")
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """How recognition is scored on the test identities, as in CASIA-B: each probe view against each gallery view."""
-
-    gallery: tuple[str, ...]
-    """``subject/condition`` of the enrolled walks."""
-    probe: Literal["rest"] | tuple[str, ...] = "rest"
-    """``subject/condition`` of the walks to recognise; ``rest``: all other walks of enrolled test subjects."""
-    exclude_identical_view: bool = True
-    """Leave out probe view = gallery view."""
-    ranks: tuple[int, ...] = (1, 5)
-
-    def __post_init__(self) -> None:
-        walks = self.gallery + (() if self.probe == "rest" else self.probe)
-        bad = [walk for walk in walks if len(walk.split("/")) != 2]
-        if bad:
-            raise ValueError(f"{bad[0]!r} is not subject/condition")
-        twice = sorted({walk for walk in walks if walks.count(walk) > 1})
-        if twice:
-            raise ValueError(f"walks {twice} are named twice, in the gallery or in gallery and probe")
-
-
-@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything about a dataset that is not in its files."""
 
     schema: int
+    """Version of this language: 1."""
     name: str
     """First word of every key."""
     title: str
+    """Name for people."""
     homepage: str
+    """Where the dataset is described."""
     citation: str
+    """What publications cite."""
     licence: Licence
+    """What may be done with it."""
     layout: Layout
+    """Where sequences lie, and what their paths say."""
     source: Source
-    cameras: CameraRing
+    """What the files hold."""
+    cameras: Annotated[CameraRing, "Name of a rig that ships, such as casia_b, or path of one."]
+    """Virtual cameras, for walks that no camera saw."""
     split: Split
-    protocol: Protocol
+    """Who is trained on and who is tested on."""
+    protocol: Protocol = field(default_factory=Protocol)
+    """How recognition is scored during training and by default."""
+    protocols: dict[str, Protocol] = field(default_factory=dict)
+    """Published ways to score by name."""
+    further_layouts: tuple[Layout, ...] = ()
+    """Other places of the same root where sequences lie; a path is of the first layout that it matches."""
+    expected: Expected = field(default_factory=Expected)
+    """What the complete dataset holds."""
+    defects: tuple[str, ...] = ()
+    """What is known to be wrong with the dataset, a sentence each."""
     description: str = ""
+    """What it is, in a few sentences."""
     root: str = ""
     """Default folder; ``package:NAME`` is data that ships with meshgait."""
     aligned_size: int = 64
@@ -145,14 +100,30 @@ class Manifest:
     same_person: tuple[tuple[str, ...], ...] = ()
     """Subjects that are, or may be, one person; the first of each group names the identity."""
     fit: FitSection = field(default_factory=FitSection)
+    """Settings of the fit that this dataset wants otherwise."""
+
+    CHECKS: ClassVar[tuple[str, ...]] = ("_check_schema", "_check_people", "_check_paths", "_check_names")
 
     def __post_init__(self) -> None:
+        run_checks(self)
+
+    def _check_schema(self) -> None:
         if self.schema != SCHEMA:
             raise ValueError(f"schema {self.schema} is not {SCHEMA}, the version that this meshgait reads")
+
+    def _check_people(self) -> None:
         for group in self.same_person:
             sides = {side for side in ("train", "test") for s in group if s in getattr(self.split, side)}
             if len(sides) > 1:
                 raise ValueError(f"subjects {list(group)} may be one person but stand on both sides of the split")
+
+    def _check_paths(self) -> None:
+        for layout in self.layouts:
+            _check_templates(self.source.templates(), layout.known_parts | {FOLDER})
+
+    def _check_names(self) -> None:
+        for layout in self.layouts:
+            _check_templates(self.source.names(), layout.known_parts | {"frame"})
 
     def identity(self, subject: str) -> str:
         """Person as the protocol counts them."""
@@ -165,6 +136,76 @@ class Manifest:
             return "train"
         return "test" if identity in self.split.test else "unused"
 
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """All layouts, in the order in which they claim paths and keys."""
+        return (self.layout, *self.further_layouts)
+
+    def layout_of(self, key: SequenceKey | CaptureKey) -> Layout:
+        """The first layout that makes such keys.
+
+        Raises
+        ------
+        UsageError
+            Where none does.
+        """
+        found = next((layout for layout in self.layouts if layout.parts_of(key) is not None), None)
+        if found is None:
+            patterns = ", ".join(layout.pattern for layout in self.layouts)
+            raise UsageError(f"{key} is no key of {self.name}", hint=f"its layout is {patterns}")
+        return found
+
+    def capture(self, key: SequenceKey) -> CaptureKey:
+        """The walk that a sequence is a view of."""
+        for layout in self.layouts if self.further_layouts else ():
+            if layout.parts_of(key) is not None:
+                return layout.capture(key)
+        return self.layout.capture(key)
+
+    def paths_of(self, key: SequenceKey | CaptureKey, template: str = "{folder}") -> Paths:
+        """Where the files of a walk, or of one view of it, lie by a template of the source or by the layout itself.
+
+        Raises
+        ------
+        UsageError
+            Where no layout makes such keys.
+        """
+        layout = self.layout_of(key)
+        return Paths(layout, key, over_parts(template, layout), layout.parts_of(key) or {})
+
+    def by_view(self, template: str) -> bool:
+        """Whether each view has paths of its own by a template of the source."""
+        return any(tells_view(template, layout) for layout in self.layouts)
+
+    def excluded(self, path: str) -> bool:
+        """Whether a path below the root is one that looks like a sequence or frame and is none."""
+        return any(fnmatch.fnmatchcase(path, pattern) for layout in self.layouts for pattern in layout.exclude)
+
+    def resolved(self, root: Path) -> "Manifest":
+        """The same with the lists of its partition file, which may lie below the root, in the split.
+
+        Raises
+        ------
+        UsageError
+            Where there is no such file.
+        InvalidData
+            Where it is not a partition, or another one than the manifest means.
+        """
+        partition = self.split.partition
+        if partition is None:
+            return self
+        try:
+            split = resolved_split(partition, root)
+            lists = {"PROBE_SET": split.probe, "GALLERY_SET": split.gallery}
+            protocols = {name: protocol.resolved(lists) for name, protocol in self.protocols.items()}
+            return replace(self, split=split, protocol=self.protocol.resolved(lists), protocols=protocols)
+        except ValueError as error:
+            if isinstance(error, MeshgaitError):
+                raise
+            raise InvalidData(
+                str(error), where=partition.path, hint="correct same_person or protocols, or take the right file"
+            ) from error
+
     def default_root(self) -> Path | None:
         """Folder of the data that ships with meshgait, or None where the user must say."""
         if self.root.startswith("package:"):
@@ -176,34 +217,16 @@ class Manifest:
         return hashlib.sha256(json.dumps(to_plain(self), sort_keys=True).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class MappedJoint:
-    """One row of a joint map: an observed joint and the point of the body that it corresponds to."""
-
-    observed: str
-    """Name in the source's joint set."""
-    body: str
-    """SMPL joint that the point moves with."""
-    weight: float = 1.0
-    """Relative trust; 0 keeps the row for reports only."""
-    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Metres in the rest frame of the SMPL joint: where in the body the source's joint centre lies."""
-
-    def __post_init__(self) -> None:
-        if self.body not in SMPL_JOINTS:
-            raise ValueError(f"body={self.body!r} is not one of SMPL's joints: {', '.join(SMPL_JOINTS)}")
-        if self.weight < 0:
-            raise ValueError(f"weight={self.weight} of {self.observed!r} is negative")
-
-
-@dataclass(frozen=True, slots=True)
-class JointMap:
-    """Explicit correspondence between a source's joint set and SMPL's."""
-
-    joint_set: str
-    origin: str
-    """Where the numbers come from."""
-    joints: tuple[MappedJoint, ...]
+def _check_templates(templates: Mapping[str, str], known: set[str]) -> None:
+    """Refuse names in braces that no layout knows; all of them at once."""
+    problems = []
+    for place, template in templates.items():
+        try:
+            check_names(place.rpartition(".")[2], template, needed=set(), known=known)
+        except ValueError as error:
+            problems.append(Problem(str(error), f"source.{place}"))
+    if problems:
+        raise ManifestError(problems[0].what, where=problems[0].path, problems=tuple(problems))
 
 
 def load_manifest(name_or_path: str) -> Manifest:
@@ -216,17 +239,40 @@ def load_manifest(name_or_path: str) -> Manifest:
     ManifestError
         Where the YAML is not a manifest.
     """
-    data, where = read_yaml(name_or_path, "datasets")
-    _name_rig(data, "cameras")
+    return manifest_of(*read_yaml(name_or_path, "datasets"))
+
+
+def manifest_of(data: Any, where: str) -> Manifest:
+    """Build a manifest from the content of its YAML; raises ManifestError."""
     source = data.get("source") if isinstance(data, dict) else None
-    _name_rig(source.get("cameras") if isinstance(source, dict) else None, "rig")
-    return build(Manifest, data, where)
+    named = {"cameras": (data, "cameras"), "source.cameras.rig": (_inner(source, "cameras"), "rig")}
+    unknown = {path: error for path, (inner, key) in named.items() if (error := _name_rig(inner, key)) is not None}
+    try:
+        return build(Manifest, data, where)
+    except ManifestError as error:
+        if not unknown:
+            raise
+        # The name still stands in the place of the rig, so each has a problem.
+        told = [
+            replace(one, what=str(unknown[one.path]), hint=unknown[one.path].hint) if one.path in unknown else one
+            for one in error.problems
+        ]
+        raise error_of(told, where) from error
 
 
-def _name_rig(data: Any, key: str) -> None:
-    """Put the cameras of a rig in the place of its name."""
-    if isinstance(data, dict) and isinstance(data.get(key), str):
-        data[key] = to_plain(load_rig(data[key]).cameras)
+def _inner(data: Any, key: str) -> Any:
+    return data.get(key) if isinstance(data, dict) else None
+
+
+def _name_rig(data: Any, key: str) -> MeshgaitError | None:
+    """Put the cameras of a rig in the place of its name; gives what went wrong."""
+    name = _inner(data, key)
+    try:
+        if isinstance(name, str):
+            data[key] = to_plain(load_rig(name).cameras)
+    except MeshgaitError as error:
+        return error
+    return None
 
 
 def load_rig(name_or_path: str) -> Rig:
@@ -243,4 +289,5 @@ def load_joint_map(name_or_path: str) -> JointMap:
 
 def dump_yaml(value: Any) -> str:
     """YAML text of a manifest, map or config; reading it gives the same value back."""
-    return yaml.safe_dump(to_plain(value), sort_keys=False, allow_unicode=True, width=110)
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(to_plain(value), Dumper=dumper, sort_keys=False, allow_unicode=True, width=110))

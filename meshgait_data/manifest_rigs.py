@@ -10,9 +10,13 @@ class ViewChange:
     """What one view of a ring has otherwise than the ring."""
 
     distance_m: float | None = None
+    """From the middle of the circle."""
     height_m: float | None = None
+    """Above the lowest point of the walk."""
     target_m: float | None = None
+    """Height of the point that it looks at."""
     focal_px: float | None = None
+    """Focal length."""
     roll_deg: float = 0.0
     """Turn about the optical axis; positive turns the image against the clock."""
 

@@ -26,6 +26,8 @@ _FORBIDDEN = frozenset("/\\ ")
 def _check_parts(key: Any) -> None:
     for part in fields(key):
         text = getattr(key, part.name)
+        if part.name == "group" and not text:
+            continue
         if not text or text in {".", ".."} or _FORBIDDEN & set(text) or not text.isprintable():
             raise ValueError(f"{part.name}={text!r} cannot be one part of a key: no spaces, slashes or dots alone")
 
@@ -44,19 +46,22 @@ class CaptureKey:
     """Person as the dataset names them; OpenGait calls it *label*."""
     condition: str
     """Clothing, bag, take; OpenGait calls it *type*."""
+    group: str = ""
+    """Which of the walks of this subject and condition, where their views are not all of one: the name of a group of
+    synchronous views, or the view itself where each is a walk of its own."""
 
     def __post_init__(self) -> None:
         _check_parts(self)
 
     def __str__(self) -> str:
-        return f"{self.dataset}/{self.subject}/{self.condition}"
+        return f"{self.dataset}/{self.subject}/{self.condition}" + (f"/{self.group}" if self.group else "")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``dataset/subject/condition``; raises ValueError otherwise."""
+        """Read ``dataset/subject/condition`` or ``dataset/subject/condition/group``; raises ValueError otherwise."""
         parts = text.split("/")
-        if len(parts) != 3:
-            raise ValueError(f"{text!r}: expected dataset/subject/condition")
+        if len(parts) not in (3, 4):
+            raise ValueError(f"{text!r}: expected dataset/subject/condition, and a group where there are some")
         return cls(*parts)
 
     def sequence(self, view: str) -> "SequenceKey":
@@ -96,9 +101,9 @@ class SequenceKey:
         return cls(*parts)
 
     @property
-    def capture(self) -> CaptureKey:
-        """The walk that this is a view of."""
-        return CaptureKey(self.dataset, self.subject, self.condition)
+    def walk(self) -> str:
+        """The key without its view. Which views are of one and the same walk the manifest knows."""
+        return f"{self.dataset}/{self.subject}/{self.condition}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,6 +207,14 @@ class Masks:
     """(F, H, W) 0 background, 255 person."""
     seen: BoolArray
     """(F,) whether there is a mask of this frame."""
+    grey: ByteArray | None = None
+    """(F, H, W) the levels that the files have, which published alignments go by; None where they are ``images``."""
+    sizes: IntArray | None = None
+    """(F, 2) width and height of each picture, which lies at the upper left of its image; None where all fill it."""
+    rows: IntArray | None = None
+    """(F,) which of the file's own frames each is, -1 where it has none; None: they are the same."""
+    file_frames: int | None = None
+    """How many the file has, where ``rows`` says which they are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,6 +302,8 @@ class Aligned:
     """(N, 2, 3) affine that takes image pixels (x, y, 1) to the aligned silhouette's pixels (u, v)."""
     kept: BoolArray
     """(F,) which input frames survived; ``kept.sum() == N``."""
+    fates: ByteArray
+    """(F,) why the others did not: number in ``render.align.FATES``; 0 for those that did."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,9 @@
-"""Score a trained network on test people: cross-view recognition, and label errors in millimetres.
+"""Score a trained network on test people: recognition by protocols, and label errors in millimetres.
 
 Shape letters: N test sequences, S strips, E embedding.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from torch import Tensor
 
 from meshgait_data.body.torch_body import TorchBody
 from meshgait_data.errors import InvalidData
-from meshgait_data.manifest import Protocol
+from meshgait_data.manifest_protocol import Protocol
 from meshgait_data.shards.reader import Shards
-from meshgait_data.shards.records import SequenceRecord
-from meshgait_data.types import BoolArray, FloatArray
+from meshgait_data.types import FloatArray
 from meshgait_model.checkpoint import Checkpoint
 from meshgait_model.config import ExperimentConfig
 from meshgait_model.data.batch import Batch, as_float
@@ -27,8 +26,9 @@ from meshgait_model.data.loader import make_loader
 from meshgait_model.data.sampler import SequenceSampler
 from meshgait_model.data.targets import JUDGEMENTS, usable
 from meshgait_model.label_errors import NEEDED, VISIBILITY, LabelErrors, mean_pose_error, root_joints
-from meshgait_model.metrics import ViewRanks, cross_view_ranks, mean_average_precision, part_distances
 from meshgait_model.nn.meshgait import MeshGait
+from meshgait_model.protocols.figures import plain_scores
+from meshgait_model.protocols.scoring import Embedded, ProtocolScores, checked_roles, score
 from meshgait_model.trainer import make_network, matching_body, pick_device
 
 Report = Callable[[int], None]
@@ -46,16 +46,12 @@ class Evaluation:
     step: int
     """Updates that the network was trained for."""
     branch_3d: bool
-    ranks: ViewRanks
-    mean_ap: float
-    """Pooled over all pairs of views that the protocol allows, 0..1."""
-    mean_ap_chance: float
-    """The same of random embeddings."""
-    people: int
-    """Enrolled identities."""
-    sequences: int
-    """Test sequences that were looked at."""
+    embedded: Embedded
+    """Embeddings of all test sequences."""
+    scores: tuple[ProtocolScores, ...]
+    """By each protocol that was asked for."""
     frames: int
+    """Frames that were looked at."""
     label_errors: dict[str, float]
     """Mean distance in mm of ``joints``, ``markers``, ``mesh``, aligned at the pelvis, and of the visible and hidden
     ones among them where the shards say which are; empty without the 3D branch."""
@@ -66,30 +62,26 @@ class Evaluation:
 
     def to_plain(self) -> dict[str, Any]:
         """Figures for ``metrics.json``."""
-        ranks, mean, chance = self.ranks, self.ranks.mean(), self.ranks.mean_chance()
         figures: dict[str, Any] = {"checkpoint": str(self.checkpoint), "step": self.step, "branch_3d": self.branch_3d}
-        figures |= {f"rank{k}": float(mean[i]) for i, k in enumerate(ranks.ranks)}
-        figures |= {f"rank{k}_chance": float(chance[i]) for i, k in enumerate(ranks.ranks)}
-        figures |= {"map": self.mean_ap, "map_chance": self.mean_ap_chance}
-        figures |= {"people": self.people, "sequences": self.sequences, "frames": self.frames}
-        figures |= {"probes": int(ranks.probes.sum()), "unscorable_pairs": ranks.unscorable}
+        figures |= plain_scores(self.scores)
+        figures |= {"sequences": len(self.embedded.keys), "frames": self.frames}
         figures |= {f"{name}_mm": value for name, value in self.label_errors.items()}
         figures |= {"joints_mm_by_view": self.joints_by_view, "joints_mm_of_mean_pose": self.joints_of_mean_pose}
-        figures["views"] = list(ranks.views)
-        figures["tables"] = {
-            f"rank{k}": [[None if np.isnan(x) else float(x) for x in row] for row in ranks.table[i]]
-            for i, k in enumerate(ranks.ranks)
-        }
         return figures
 
 
-def evaluate(state: Checkpoint, path: Path, shards: Shards, report: Report) -> Evaluation:
-    """Score a checkpoint on the test side of some shards, by their protocol.
+def evaluate(
+    state: Checkpoint, path: Path, shards: Shards, report: Report, protocols: Mapping[str, Protocol] | None = None
+) -> Evaluation:
+    """Score a checkpoint on the test side of some shards.
 
     Parameters
     ----------
     state, path
         The checkpoint and where it lies.
+    protocols
+        Protocols to score by, by name; those of kind ``submission`` give no scores. None: the one that the shards
+        carry as their first.
 
     Raises
     ------
@@ -112,26 +104,34 @@ def evaluate(state: Checkpoint, path: Path, shards: Shards, report: Report) -> E
     network.load_state_dict(state.network)
     network.to(device).eval()
     data = _open_data(config, shards)
+    wanted = protocols if protocols is not None else dict(list(shards.protocols.items())[:1])
+    _check_roles(data, shards, wanted)
     scorer = _label_errors(network, state, shards) if set(NEEDED) <= set(data.fields) else None
-    found = _Embedder(network, device, config, scorer).embed_all(data, report)
-    records = data.sequences
-    ranks, mean_ap = score(found, records, shards.protocol)
-    noise = np.random.default_rng(0).normal(size=(len(found), 1, 64))
-    gallery, _ = _roles(records, shards.protocol)
+    embedded = _embedded(_Embedder(network, device, config, scorer).embed_all(data, report), data, shards)
     return Evaluation(
         checkpoint=path,
         step=state.step,
         branch_3d=config.network.branch_3d,
-        ranks=ranks,
-        mean_ap=mean_ap,
-        mean_ap_chance=score(noise, records, shards.protocol)[1],
-        people=len({record.identity for record, enrol in zip(records, gallery, strict=True) if enrol}),
-        sequences=len(data),
+        embedded=embedded,
+        scores=tuple(score(embedded, one, name) for name, one in wanted.items() if one.kind != "submission"),
         frames=int(np.minimum(data.lengths, config.eval.frames_limit).sum()),
         label_errors=scorer.means() if scorer else {},
         joints_by_view=scorer.by_view() if scorer else {},
         joints_of_mean_pose=mean_pose_error(shards) if scorer else None,
     )
+
+
+def _check_roles(data: ClipDataset, shards: Shards, protocols: Mapping[str, Protocol]) -> None:
+    """Find out before the network runs that a protocol cannot be scored; raises InvalidData."""
+    nothing = np.zeros((len(data), 1, 1), np.float32)
+    for name, protocol in protocols.items():
+        checked_roles(_embedded(nothing, data, shards), protocol, name)
+
+
+def _embedded(embeddings: FloatArray, data: ClipDataset, shards: Shards) -> Embedded:
+    lists = {"PROBE_SET": shards.split.probe, "GALLERY_SET": shards.split.gallery}
+    keys, identities = tuple(record.key for record in data.sequences), tuple(data.sequences.identities)
+    return Embedded(embeddings, keys, identities, lists)
 
 
 def _open_data(config: ExperimentConfig, shards: Shards) -> ClipDataset:
@@ -148,42 +148,6 @@ def _label_errors(network: MeshGait, state: Checkpoint, shards: Shards) -> Label
     every = state.config.eval.mesh_every
     body = TorchBody(matching_body(shards.body_sha256)).to(network.coefficients.device) if every else None
     return LabelErrors(network, body, every, root=root_joints(shards.joint_set.names))
-
-
-def score(embeddings: FloatArray, records: Sequence[SequenceRecord], protocol: Protocol) -> tuple[ViewRanks, float]:
-    """Ranks and pooled mean average precision of embeddings (N, S, E) of test sequences."""
-    gallery, probe = _roles(records, protocol)
-    identities = np.array([record.identity for record in records])
-    views = np.array([record.key.view for record in records])
-    distances = part_distances(embeddings[probe], embeddings[gallery])
-    ranks = cross_view_ranks(
-        distances,
-        (identities[probe], views[probe]),
-        (identities[gallery], views[gallery]),
-        ranks=protocol.ranks,
-        exclude_identical_view=protocol.exclude_identical_view,
-    )
-    matches = identities[probe][:, None] == identities[gallery][None]
-    other_view = views[probe][:, None] != views[gallery][None]
-    allowed = other_view if protocol.exclude_identical_view else np.ones_like(other_view)
-    return ranks, mean_average_precision(distances, matches, allowed)
-
-
-def _roles(records: Sequence[SequenceRecord], protocol: Protocol) -> tuple[BoolArray, BoolArray]:
-    """(N,) which sequences are gallery and which are probes; raises InvalidData where a named walk is missing."""
-    walks = np.array([f"{record.key.subject}/{record.key.condition}" for record in records])
-    named = set(protocol.gallery) | (set() if protocol.probe == "rest" else set(protocol.probe))
-    missing = sorted(named - set(walks.tolist()))
-    if missing:
-        raise InvalidData(
-            f"walks that the protocol names are not among the test sequences: {', '.join(missing)}",
-            hint="see failures.jsonl of the work folder for why they were not packed, or change the protocol",
-        )
-    gallery = np.isin(walks, list(protocol.gallery))
-    if protocol.probe != "rest":
-        return gallery, np.isin(walks, list(protocol.probe))
-    enrolled = {record.identity for record, enrol in zip(records, gallery, strict=True) if enrol}
-    return gallery, ~gallery & np.array([record.identity in enrolled for record in records])
 
 
 @dataclass(frozen=True, slots=True)

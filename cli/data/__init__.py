@@ -7,6 +7,7 @@ from meshgait_data import __version__
 from ..console import CONTEXT, LazyGroup
 
 COMMANDS = {
+    "manifest": ".data.manifest:manifest",
     "index": ".data.index:index",
     "fit-smpl": ".data.fit_smpl:fit_smpl",
     "render": ".data.render:render",
@@ -15,6 +16,7 @@ COMMANDS = {
     "show": ".data.show:show",
     "verify": ".data.verify:verify",
     "convert": ".data.convert:convert",
+    "export": ".data.export:export",
     "card": ".data.card:card",
     "body": ".data.body:body",
     "markers": ".data.markers:markers",

@@ -32,7 +32,7 @@ MOST_SHOWN = 10
     "--fields",
     default="",
     metavar="LIST",
-    help="To a tree: modalities beside the silhouettes, e.g. joints,smpl,frame_ids.",
+    help="To a tree: modalities beside the silhouettes and the ids of frames, e.g. joints,smpl.",
 )
 @click.option(
     "--manifest",
@@ -66,7 +66,7 @@ def convert(source: str, out: Path, fields: str, as_json: bool, **settings: Any)
     Examples:
       mgdata convert shards/ shards_hdf5/ --format hdf5
       mgdata convert old_shards/ shards/
-      mgdata convert shards/ tree/ --format opengait --fields joints,smpl,frame_ids
+      mgdata convert shards/ tree/ --format opengait --fields joints,smpl
       mgdata convert CASIA-B-pkl/ shards/ --manifest casia_b.yaml --partition CASIA-B.json
     """
     from meshgait_data.pipeline.convert import ConvertSettings
@@ -120,7 +120,8 @@ def print_figures(report: "ConvertReport", out: Path) -> None:
         if report.left_out:
             click.echo(f"left out   {', '.join(report.left_out)} (name them with --fields)")
         click.echo("a tree cannot hold cameras, ids of dropped frames, and a frame rate for each sequence")
-        click.echo(f"tree       {out} (opengait.yaml goes into a config of OpenGait)")
+        click.echo(f"tree       {out}")
+        click.echo(f"next       torchrun opengait/main.py --cfgs {out.resolve() / 'opengait.yaml'} --phase train")
     else:
         click.echo(f"shards     {out} (card.md says what they are)")
         click.echo(f"next       mgdata verify {out} --deep")

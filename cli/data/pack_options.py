@@ -42,10 +42,8 @@ _OPTIONS = (
     ),
     click.option(
         "--alignment",
-        type=click.Choice(["opengait", "ccpg", "casia_b_star"]),
-        default="opengait",
-        show_default=True,
-        help="Published pretreatment to follow.",
+        type=click.Choice(["opengait", "ccpg", "sustech1k", "as_is", "casia_b_star"]),
+        help="Published pretreatment to follow; default: the manifest's, else opengait. as_is: masks are aligned.",
     ),
     click.option(
         "--degrade", default="", metavar="STEPS", help="Spoil the masks first, e.g. 'holes,cut_feet:0.5'; see render."
@@ -77,11 +75,12 @@ def pack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def settings(*, also: str, alignment: str, degrade: str, seed: int, **options: Any) -> "PackSettings":
+def settings(*, also: str, alignment: str | None, degrade: str, seed: int, **options: Any) -> "PackSettings":
     """Settings from the values of the options, and of others that packing has."""
     from meshgait_data.pipeline.pack import PackSettings
     from meshgait_data.render.degrade import parse_steps
     from meshgait_data.render.look import Look
 
     names = tuple(dict.fromkeys(filter(None, (name.strip() for name in also.split(",")))))
-    return PackSettings(look=Look(alignment, parse_steps(degrade), seed), also=names, **options)
+    look = Look(degradations=parse_steps(degrade), seed=seed)
+    return PackSettings(look=look, alignment=alignment or "", also=names, **options)

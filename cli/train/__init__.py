@@ -6,7 +6,12 @@ from meshgait_data import __version__
 
 from ..console import CONTEXT, LazyGroup
 
-COMMANDS = {"run": ".train.run:run", "eval": ".train.eval:evaluate", "compare": ".train.compare:compare"}
+COMMANDS = {
+    "run": ".train.run:run",
+    "eval": ".train.eval:evaluate",
+    "score": ".train.score:score",
+    "compare": ".train.compare:compare",
+}
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings=CONTEXT)

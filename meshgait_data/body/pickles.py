@@ -161,6 +161,9 @@ def raw_bytes(data: Any) -> bytes:
         data, encoding = data.args
         if encoding != "latin1":
             raise ValueError(f"bytes in encoding {encoding!r}")
+    if isinstance(data, Made) and data.kind == "empty" and not data.args:
+        # How Python 3 writes no bytes at all into old protocols: bytes().
+        return b""
     raw = data.encode("latin1") if isinstance(data, str) else data
     if not isinstance(raw, bytes):
         raise ValueError(f"elements in a {type(data).__name__}")

@@ -18,8 +18,22 @@ from numpy.typing import NDArray
 
 from meshgait_data.atomic import new_folder, write_text
 from meshgait_data.errors import EnvironmentLacks
+from meshgait_data.export.opengait_config import TreeUsage, opengait_config
 from meshgait_data.export.pickled import pickled
-from meshgait_data.manifest import Licence, Manifest, Protocol, Split, load_manifest
+from meshgait_data.manifest import (
+    SCHEMA,
+    Layout,
+    Licence,
+    Manifest,
+    Protocol,
+    Source,
+    Split,
+    dump_yaml,
+    load_manifest,
+    load_rig,
+)
+from meshgait_data.manifest_roles import roles
+from meshgait_data.manifest_source import Silhouettes
 from meshgait_data.shards.dataset import BodyInfo, DatasetInfo, JointSet, MarkersInfo
 from meshgait_data.shards.records import SequenceRecord, Side
 from meshgait_data.strict import build, to_plain
@@ -34,16 +48,19 @@ PARTITION = "partition.json"
 CONFIG = "opengait.yaml"
 TREE_FINDINGS = "findings.jsonl"
 TREE_MARKERS = "markers.npz"
-BESIDE = frozenset({STATE, FACTS, PARTITION, CONFIG, TREE_FINDINGS, TREE_MARKERS})
+MANIFEST = "manifest.yaml"
+"""By which ``mgdata index`` reads the tree."""
+BESIDE = frozenset({STATE, FACTS, PARTITION, CONFIG, MANIFEST, TREE_FINDINGS, TREE_MARKERS})
 """Files at the root of a tree that are not part of it."""
 
+FRAME_IDS = "frame_ids"
+"""Modality (F,) that every tree of ours has: the ids that the frames have in the source."""
 BETAS = "betas"
 """Modality (F, B): the shape of the body, the same in each frame; shards keep it once a sequence."""
+_RIG = "casia_b"
+"""Virtual cameras of the manifest of a tree, which nothing asks for unless fits to it are rendered."""
 GROUPS: Mapping[str, tuple[str, ...]] = {"smpl": ("global_orient", "body_pose", "transl", BETAS)}
 """Short names of several fields."""
-_CUT = "BaseSilCuttingTransform"
-"""OpenGait's transform that cuts silhouettes to the width of networks and divides them by 255."""
-
 LEFTOVER = re.compile(r"\..+\.\w+\.tmp")
 """Names of leaves that a killed run left half-written."""
 
@@ -68,6 +85,8 @@ class TreeFacts:
     body: BodyInfo | None = None
     markers: MarkersInfo | None = None
     joint_set: JointSet = field(default_factory=JointSet)
+    protocols: dict[str, Protocol] = field(default_factory=dict)
+    """Further ways to score, by name."""
 
     def __post_init__(self) -> None:
         if self.fps <= 0:
@@ -87,6 +106,7 @@ class TreeFacts:
             fps=manifest.source.working_fps,
             same_person=manifest.same_person,
             manifest_sha256=manifest.sha256(),
+            protocols=dict(manifest.protocols),
         )
 
     @classmethod
@@ -112,6 +132,7 @@ class TreeFacts:
             body=info.body,
             markers=info.markers,
             joint_set=info.joint_set,
+            protocols=dict(info.protocols),
         )
 
     def identity(self, subject: str) -> str:
@@ -131,8 +152,15 @@ class TreeFacts:
         return self.manifest_sha256 or hashlib.sha256(text.encode()).hexdigest()
 
 
-def load_facts(name_or_path: str) -> TreeFacts:
+def load_facts(name_or_path: str, root: Path | None = None) -> TreeFacts:
     """Read facts from a manifest, shipped or the user's, or from a YAML with the fields of :class:`TreeFacts` alone.
+
+    Parameters
+    ----------
+    name_or_path
+        Of the manifest, or path of the YAML.
+    root
+        Folder of the tree, below which a manifest's partition file may lie; None where none is to be read.
 
     Raises
     ------
@@ -140,32 +168,34 @@ def load_facts(name_or_path: str) -> TreeFacts:
         Where there is no such file.
     ManifestError
         Where it is neither.
+    InvalidData
+        Where a partition file is not the one that the manifest means.
     """
     data, where = read_yaml(name_or_path, "datasets")
     if isinstance(data, dict) and ("layout" in data or "source" in data):
-        return TreeFacts.of_manifest(load_manifest(name_or_path))
+        manifest = load_manifest(name_or_path)
+        return TreeFacts.of_manifest(manifest if root is None else manifest.resolved(root))
     return build(TreeFacts, data, where)
 
 
 def expand(fields: Sequence[str]) -> tuple[str, ...]:
-    """Names of modalities, each once and silhouettes first: ``smpl`` stands for four.
+    """Names of modalities, each once, silhouettes first and frame ids among them: ``smpl`` stands for four.
 
     >>> expand(["joints", "smpl"])
-    ('silhouettes', 'joints', 'global_orient', 'body_pose', 'transl', 'betas')
+    ('silhouettes', 'joints', 'global_orient', 'body_pose', 'transl', 'betas', 'frame_ids')
     """
     names = [name for field in fields for name in GROUPS.get(field, (field,))]
     first = [name for name in names if name.startswith("silhouettes")] or ["silhouettes"]
-    return tuple(dict.fromkeys(first + names))
+    return tuple(dict.fromkeys([*first, *names, FRAME_IDS]))
 
 
 def file_names(fields: Sequence[str]) -> tuple[str, ...]:
     """Names of the files of a leaf, whose order is that of the fields.
 
     >>> file_names(["silhouettes", "joints"])
-    ('0_silhouettes.pkl', '1_joints.pkl')
+    ('00_silhouettes.pkl', '01_joints.pkl')
     """
-    digits = len(str(len(fields) - 1))
-    return tuple(f"{number:0{digits}d}_{field}.pkl" for number, field in enumerate(fields))
+    return tuple(f"{number:02d}_{field}.pkl" for number, field in enumerate(fields))
 
 
 def leaf(root: Path, key: SequenceKey) -> Path:
@@ -205,27 +235,25 @@ def write_leaf(root: Path, key: SequenceKey, modalities: Mapping[str, NDArray[An
 def partition(facts: TreeFacts, keys: Sequence[SequenceKey]) -> dict[str, list[str]]:
     """OpenGait's partition of exactly these sequences.
 
-    ``PROBE_SET`` and ``GALLERY_SET`` hold ``subject-condition-view``, as the JSON of Gait3D does.
+    ``PROBE_SET`` and ``GALLERY_SET`` hold ``subject-condition-view``, as the JSON of Gait3D does: those that any group
+    of the protocol's probes names.
+
+    Raises
+    ------
+    InvalidData
+        Where the protocol makes one sequence gallery and probe at once.
     """
     subjects = sorted({key.subject for key in keys})
     tested = sorted(key for key in keys if facts.side(key.subject) == "test")
-    galleries = [key for key in tested if _walk(key) in facts.protocol.gallery]
-    enrolled = {facts.identity(key.subject) for key in galleries}
-    rest = [key for key in tested if _walk(key) not in facts.protocol.gallery]
-    if facts.protocol.probe == "rest":
-        probes = [key for key in rest if facts.identity(key.subject) in enrolled]
-    else:
-        probes = [key for key in rest if _walk(key) in facts.protocol.probe]
+    groups = roles(facts.protocol, tested, [facts.identity(key.subject) for key in tested]).values()
     return {
         "TRAIN_SET": [subject for subject in subjects if facts.side(subject) == "train"],
         "TEST_SET": [subject for subject in subjects if facts.side(subject) == "test"],
-        "PROBE_SET": [joined(key) for key in probes],
-        "GALLERY_SET": [joined(key) for key in galleries],
+        "PROBE_SET": [joined(key) for number, key in enumerate(tested) if any(group.probe[number] for group in groups)],
+        "GALLERY_SET": [
+            joined(key) for number, key in enumerate(tested) if any(group.gallery[number] for group in groups)
+        ],
     }
-
-
-def _walk(key: SequenceKey) -> str:
-    return f"{key.subject}/{key.condition}"
 
 
 def joined(key: SequenceKey) -> str:
@@ -233,30 +261,45 @@ def joined(key: SequenceKey) -> str:
     return f"{key.subject}-{key.condition}-{key.view}"
 
 
-def config(root: Path, facts: TreeFacts, fields: Sequence[str]) -> str:
-    """YAML fragment for a config of OpenGait that trains on the silhouettes of this tree."""
-    place = root.resolve()
-    data = {
-        "dataset_name": facts.name,
-        "dataset_root": str(place),
-        "dataset_partition": str(place / PARTITION),
-        "data_in_use": [number == 0 for number in range(len(fields))],
-        "num_workers": 1,
-        "remove_no_gallery": False,
-        "test_dataset_name": facts.name,
-    }
-    keys = {"data_cfg": data, **{name: {"transform": [{"type": _CUT}]} for name in ("trainer_cfg", "evaluator_cfg")}}
-    listed = "".join(f"#   {name}\n" for name in file_names(fields))
-    return (
-        "# Merge into a config of OpenGait. data_in_use says which of these files are read, one transform each:\n"
-        f"{listed}"
-        "# test_dataset_name chooses how OpenGait's evaluator scores: name the set whose protocol this one follows.\n"
-        f"{yaml.safe_dump(keys, sort_keys=False, width=110)}"
+def tree_manifest(facts: TreeFacts, fields: Sequence[str]) -> Manifest:
+    """Manifest of a tree of ours: its silhouettes, under the ids that their frames have in the source."""
+    files = dict(zip(fields, file_names(fields), strict=True))
+    block = Silhouettes(
+        path="{folder}/" + files[fields[0]], format="opengait", frame_ids="{folder}/" + files[FRAME_IDS]
+    )
+    return Manifest(
+        schema=SCHEMA,
+        name=facts.name,
+        title=facts.title,
+        homepage=facts.homepage,
+        citation=facts.citation,
+        licence=facts.licence,
+        layout=Layout(pattern="{subject}/{condition}/{view}", captures="each"),
+        source=Source(fps=facts.fps, min_seconds=0, silhouettes=block),
+        cameras=load_rig(_RIG).cameras,
+        split=facts.split,
+        protocol=facts.protocol,
+        protocols=facts.protocols,
+        same_person=facts.same_person,
+        description="Written by mgdata export: aligned silhouettes only; mgdata convert reads the other files too.",
     )
 
 
-def write_beside(root: Path, facts: TreeFacts, keys: Sequence[SequenceKey], fields: Sequence[str]) -> None:
-    """Write partition, config and facts of a tree; raises EnvironmentLacks."""
-    write_text(root / PARTITION, json.dumps(partition(facts, keys), indent=1) + "\n")
-    write_text(root / CONFIG, config(root, facts, fields))
+def write_beside(
+    root: Path, facts: TreeFacts, keys: Sequence[SequenceKey], fields: Sequence[str], usage: TreeUsage | None = None
+) -> None:
+    """Write partition, config, manifest and facts; raises EnvironmentLacks, and InvalidData as :func:`partition`."""
+    listed = partition(facts, keys)
+    config = opengait_config(
+        facts.name,
+        facts.protocol,
+        root.resolve(),
+        partition=PARTITION,
+        files=file_names(fields),
+        people=len(listed["TRAIN_SET"]),
+        usage=usage,
+    )
+    write_text(root / PARTITION, json.dumps(listed, indent=1) + "\n")
+    write_text(root / CONFIG, config)
+    write_text(root / MANIFEST, dump_yaml(tree_manifest(facts, fields)))
     write_text(root / FACTS, yaml.safe_dump(to_plain(facts), sort_keys=False, allow_unicode=True, width=110))

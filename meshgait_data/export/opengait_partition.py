@@ -1,75 +1,52 @@
-"""OpenGait's partition: who is trained on, who is tested on, and which sequences are probes."""
+"""OpenGait's partition laid over a tree: who is trained on, who is tested on, and which sequences are probes."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-from meshgait_data.errors import InvalidData, UsageError
-from meshgait_data.export.opengait import TreeFacts, joined
+from meshgait_data.errors import InvalidData
+from meshgait_data.export.opengait import TreeFacts, partition
 from meshgait_data.export.opengait_tree import Tree
 from meshgait_data.findings import Finding, Severity
-from meshgait_data.manifest import Protocol, Split
+from meshgait_data.manifest_partition import PartitionFile, read_partition
+from meshgait_data.manifest_protocol import Protocol, Role, Select
+from meshgait_data.manifest_split import Split
 
 
-def read_partition(path: Path) -> tuple[Split, tuple[str, ...]]:
-    """Split of OpenGait's JSON, and the sequences of its ``PROBE_SET``.
-
-    Raises
-    ------
-    UsageError
-        Where there is no such file.
-    InvalidData
-        Where it is not such a JSON.
-    """
-    try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        sets = {name: plain.get(name, []) for name in ("TRAIN_SET", "TEST_SET", "PROBE_SET")}
-        if not all(isinstance(item, str) for listed in sets.values() for item in listed):
-            raise ValueError("names must be texts")
-        return Split(tuple(sets["TRAIN_SET"]), tuple(sets["TEST_SET"])), tuple(sets["PROBE_SET"])
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except (ValueError, TypeError, AttributeError) as error:
-        hint = 'it should be {"TRAIN_SET": ["001", ...], "TEST_SET": ["075", ...]}'
-        raise InvalidData(f"not a partition of OpenGait: {error}", where=str(path), hint=hint) from error
-
-
-def with_partition(facts: TreeFacts, path: Path, tree: Tree) -> tuple[TreeFacts, list[Finding]]:
-    """Facts with split and, as far as walks can say it, probes of a partition; and what walks cannot say.
+def with_partition(facts: TreeFacts, path: Path, tree: Tree) -> TreeFacts:
+    """Facts with the split of a partition, and with its probes where the protocol has others.
 
     Raises
     ------
     UsageError, InvalidData
         As :func:`read_partition`, or where subjects that are one person are on both sides.
     """
-    split, probes = read_partition(path)
-    sides = {subject: side for side in ("train", "test") for subject in getattr(split, side)}
+    file = read_partition(path)
+    sides = {subject: side for side in ("train", "test") for subject in getattr(file, side)}
     for group in facts.same_person:
         if len({sides[subject] for subject in group if subject in sides}) > 1:
             what = f"subjects {', '.join(group)} may be one person but stand on both sides"
             raise InvalidData(what, where=str(path), hint="put them on one side")
-    identities = {side: tuple(dict.fromkeys(map(facts.identity, getattr(split, side)))) for side in ("train", "test")}
-    facts = replace(facts, split=Split(**identities))
-    if not probes:
-        return facts, []
-    protocol = _protocol(facts, set(probes), tree)
-    if protocol is not None:
-        return replace(facts, protocol=protocol), []
-    what = "PROBE_SET takes single views of walks, a protocol whole walks; that of the manifest is kept"
-    return facts, [Finding(Severity.WARNING, "MG-TREE-007", str(path), what)]
+    train, test = (tuple(dict.fromkeys(map(facts.identity, side))) for side in (file.train, file.test))
+    try:
+        split = Split(train, test, probe=file.probe, gallery=file.gallery)
+    except ValueError as error:
+        raise InvalidData(f"not a partition of OpenGait: {error}", where=str(path)) from error
+    lists = {"PROBE_SET": file.probe, "GALLERY_SET": file.gallery}
+    try:
+        protocols = {name: one.resolved(lists) for name, one in facts.protocols.items()}
+        facts = replace(facts, split=split, protocol=facts.protocol.resolved(lists), protocols=protocols)
+    except ValueError as error:
+        raise InvalidData(str(error), where=str(path), hint="take the partition of this dataset") from error
+    return replace(facts, protocol=_protocol(facts, file, tree))
 
 
-def _protocol(facts: TreeFacts, probes: set[str], tree: Tree) -> Protocol | None:
-    """Each listed sequence against all other test sequences; None where the views of a walk are on both sides."""
-    roles: dict[str, set[bool]] = {}
-    for leaf in tree.leaves:
-        if facts.side(leaf.key.subject) == "test":
-            roles.setdefault(f"{leaf.key.subject}/{leaf.key.condition}", set()).add(joined(leaf.key) in probes)
-    if any(len(both) > 1 for both in roles.values()) or not roles:
-        return None
-    probe = tuple(walk for walk, (is_probe,) in roles.items() if is_probe)
-    gallery = tuple(walk for walk in roles if walk not in set(probe))
-    return Protocol(gallery, probe, exclude_identical_view=False, ranks=facts.protocol.ranks)
+def _protocol(facts: TreeFacts, file: PartitionFile, tree: Tree) -> Protocol:
+    """That of the facts, unless the file names other probes."""
+    protocol = facts.protocol
+    if not file.probe or set(file.probe) == set(partition(facts, [leaf.key for leaf in tree.leaves])["PROBE_SET"]):
+        return protocol
+    gallery: Role = Select(keys=file.gallery) if file.gallery else "rest"
+    return Protocol(gallery, Select(keys=file.probe), kind="retrieval", ranks=protocol.ranks)
 
 
 def people_findings(tree: Tree, facts: TreeFacts) -> list[Finding]:

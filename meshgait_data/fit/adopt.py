@@ -11,6 +11,8 @@ from meshgait_data.body.model import Body, local_rotations, move
 from meshgait_data.conventions import FLAGGED, SMPL_JOINTS, VERDICTS
 from meshgait_data.errors import FitError
 from meshgait_data.fit import retarget as retargeting
+from meshgait_data.fit.cameras import crop_camera
+from meshgait_data.fit.in_pictures import placed_by_masks
 from meshgait_data.fit.judging import take_frames
 from meshgait_data.fit.quality import listed
 from meshgait_data.fit.retarget import Retargeted, RetargetSettings
@@ -74,6 +76,7 @@ def adopt(
     source: Body | None = None,
     skin: SkinPoints | None = None,
     pelvis: FloatArray | None = None,
+    crops: bool = False,
 ) -> Adopted:
     """Make given parameters those of the body, in a world with y up, and drop the frames without.
 
@@ -92,6 +95,8 @@ def adopt(
         Rules for places on the skin, needed to fit one body to another.
     pelvis
         (3,) rest place of the source's pelvis where its file is not at hand, metres; that of mean shapes by default.
+    crops
+        Whether views without a camera are crops that follow the walker: bodies are then put to where the masks are.
 
     Returns
     -------
@@ -111,7 +116,14 @@ def adopt(
     found = _retargeted(body, used, settings.retarget, source, skin, pelvis)
     params, cameras = found.params, dict(seen.cameras)
     if given.frame != WORLD:
-        params, cameras[given.frame] = to_world(body, params, cameras.get(given.frame), given.frame, str(seen.key))
+        masks = next((each for each in used.masks if crops and each.view == given.frame), None)
+        camera = cameras.get(given.frame)
+        if camera is None and masks is not None:
+            camera = crop_camera(given.frame, (masks.images.shape[2], masks.images.shape[1]))
+            params = placed_by_masks(body, to_world(body, params, camera, given.frame, "")[0], masks, camera)
+            cameras[given.frame] = camera
+        else:
+            params, cameras[given.frame] = to_world(body, params, camera, given.frame, str(seen.key))
     adopted = GivenParams(params, body.name, given.layout, given.seen[kept], WORLD)
     return Adopted(
         observations=replace(used, given=adopted, cameras=cameras),

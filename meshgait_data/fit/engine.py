@@ -149,7 +149,7 @@ def prepare(body: Body, seen: Observations, known: Known, settings: FitSettings 
     said: tuple[str, ...] = ()
     provenance: Mapping[str, Any] | None = None
     if seen.given is not None:
-        adopted = adopt(body, seen, known.given, source=known.source, skin=known.skin)
+        adopted = adopt(body, seen, known.given, source=known.source, skin=known.skin, crops=known.masks.crops)
         if known.given.mode == "keep":
             # What was placed by a nominal camera, frame by frame, neither walks nor slips.
             return from_params.keep(body, adopted, known.given, provenance={"continuous": seen.given.frame == "world"})

@@ -1,7 +1,8 @@
 """What a dataset holds: one row a sequence, scanned from disk and kept in a table."""
 
+from meshgait_data.index.cache import FILE as CACHE
 from meshgait_data.index.files import read_index, write_index
 from meshgait_data.index.rows import Index, IndexRow
 from meshgait_data.index.scan import scan
 
-__all__ = ["Index", "IndexRow", "read_index", "scan", "write_index"]
+__all__ = ["CACHE", "Index", "IndexRow", "read_index", "scan", "write_index"]

@@ -1,162 +1,124 @@
-"""Comparison of a manifest with a folder: what it names that is not there, and what is there that it does not name."""
+"""Findings about a folder as a whole: the wrong root, and files that belong to no sequence, counted with their like."""
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
+from pathlib import Path
 
+from meshgait_data.errors import UsageError
 from meshgait_data.findings import Finding, Severity
+from meshgait_data.index.claims import Claims
+from meshgait_data.index.walk import Group, Walked
 from meshgait_data.manifest import Manifest
-from meshgait_data.templates import template_regex
+from meshgait_data.manifest_protocol import named_walks
 from meshgait_data.types import CaptureKey
 
 MOST_GROUPS = 10
-"""Kinds of files that get a finding of their own; the rest share one."""
+"""Endings of files without a use that get a finding of their own; the rest share one."""
+
+_KINDS = {
+    "MG-INDEX-004": (Severity.INFO, "{files} not used: {listed}", ""),
+    "MG-INDEX-005": (
+        Severity.WARNING,
+        "{files} of a known kind in an unknown place: {listed}",
+        "a capture is {patterns}; move or rename, or correct layout and source in the manifest",
+    ),
+    "MG-INDEX-006": (Severity.INFO, "{files}: skeletons of subjects without captures: {listed}", ""),
+    "MG-INDEX-015": (
+        Severity.WARNING,
+        "{files}: links that lead nowhere: {listed}",
+        "make the links again: the folder that they lead to was moved or is not there",
+    ),
+    "MG-INDEX-016": (Severity.WARNING, "{files} of sequences without any content: {listed}", "take them again"),
+    "MG-INDEX-019": (
+        Severity.INFO,
+        "{files} in folders of sequences that no kind of the source names: {listed}",
+        "",
+    ),
+    "MG-INDEX-023": (Severity.INFO, "{files} left out by layout: exclude: {listed}", ""),
+}
+"""Finding to how it is told: severity, message, hint."""
 
 
-def nothing_found(manifest: Manifest, root: Path, paths: Sequence[str]) -> Finding:
-    """The finding of a folder in which no path matches the layout."""
-    message = f"none of {len(paths)} files matches {manifest.layout.pattern}" if paths else "the folder has no files"
-    better = _better_root(manifest, root, paths)
-    subject, condition = _example(manifest)
-    hint = f"a path that would match: {root / manifest.layout.path(subject, condition)}"
+def nothing_found(manifest: Manifest, root: Path, walked: Walked) -> Finding:
+    """The finding of a folder in which no path matches a layout."""
+    patterns = " or ".join(layout.pattern for layout in manifest.layouts)
+    message = f"none of {walked.files} files matches {patterns}" if walked.files else "the folder has no files"
+    better = _better_root(manifest, root, walked.sample)
+    hint = f"a path that would match: {root / _example(manifest)}"
     if better is not None:
         hint = f"did you mean --root {better}?"
     return Finding(Severity.ERROR, "MG-INDEX-003", str(root), message, hint)
 
 
-def _example(manifest: Manifest) -> tuple[str, str]:
-    """Subject and condition that the manifest itself names."""
-    subject, _, condition = manifest.protocol.gallery[0].partition("/") if manifest.protocol.gallery else ("1", "", "1")
-    return subject, condition
+def _example(manifest: Manifest) -> str:
+    """Path of a walk that the manifest itself names, or the pattern."""
+    for walk in named_walks(manifest.protocol.gallery)[:1]:
+        try:
+            found = manifest.paths_of(CaptureKey(manifest.name, *walk.split("/")))
+        except (UsageError, ValueError):
+            continue
+        if found.exact is not None:
+            return found.exact
+    return manifest.layout.pattern
 
 
-def _better_root(manifest: Manifest, root: Path, paths: Sequence[str]) -> Path | None:
+def _better_root(manifest: Manifest, root: Path, paths: list[str]) -> Path | None:
     """A folder above or below, from which the first files would match."""
-    regex = manifest.layout.regex()
-    above = root.absolute()
-    prefix = ""
-    for _ in range(manifest.layout.pattern.count("/")):
+    claims = [claim for own in Claims.of(manifest).by_depth.values() for claim in own if claim.parts is not None]
+
+    def matches(path: str) -> bool:
+        steps = path.split("/")
+        return any(claim.regex.fullmatch("/".join(steps[: claim.depth + 1])) is not None for claim in claims)
+
+    above, prefix = root, ""
+    for _ in range(max(claim.depth for claim in claims)):
         prefix, above = f"{above.name}/{prefix}", above.parent
-        if any(regex.fullmatch(prefix + path) for path in paths[:1000]):
+        if any(matches(prefix + path) for path in paths):
             return above
-    for path in paths[:1000]:
-        parts = path.split("/")
-        for depth in range(1, len(parts)):
-            if regex.fullmatch("/".join(parts[depth:])):
-                return root.joinpath(*parts[:depth])
+    for path in paths:
+        steps = path.split("/")
+        for depth in range(1, len(steps)):
+            if matches("/".join(steps[depth:])):
+                return root.joinpath(*steps[:depth])
     return None
 
 
-def check_unmatched(manifest: Manifest, root: Path, paths: Iterable[str], subjects: Iterable[str]) -> list[Finding]:
-    """Findings about files that are no captures, grouped by kind, each with its count.
-
-    Skeletons of known subjects are in use and give none.
-    """
-    subjects = set(subjects)
-    source = manifest.source
-    used = {source.skeleton_path(subject) for subject in subjects}
-    named = [block.path for block in source.kinds().values()] + ([source.cameras.path] if source.cameras else [])
-    named += [source.mocap.static] if source.mocap else []
-    in_use = [_file_regex(manifest, path) for path in named if path]
-    expected = {_suffix(path) for path in (manifest.layout.pattern, _skeleton(manifest), *named)} - {""}
-    lone_skeleton = _file_regex(manifest, _skeleton(manifest)) if _skeleton(manifest) else re.compile(r"(?!)")
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for path in paths:
-        if path in used or any(regex.fullmatch(path) for regex in in_use):
-            continue
-        if lone_skeleton.fullmatch(path):
-            groups["MG-INDEX-006", ""].append(path)
-        elif _suffix(path) in expected:
-            groups["MG-INDEX-005", ""].append(path)
-        else:
-            groups["MG-INDEX-004", _suffix(path)].append(path)
-    return [_group(manifest, root, id, members) for (id, _), members in _fold(groups).items()]
+def check_files(manifest: Manifest, root: Path, walked: Walked, subjects: Iterable[str]) -> list[Finding]:
+    """Findings about files that are of no sequence, or empty, grouped by kind, each with its count."""
+    groups = dict(walked.groups)
+    used = {manifest.source.skeleton_path(subject) for subject in subjects}
+    skeletons = [
+        claim.regex for own in Claims.of(manifest).by_depth.values() for claim in own if claim.kind == "skeleton"
+    ]
+    for path in walked.beside:
+        if path not in used and any(regex.fullmatch(path) for regex in skeletons):
+            groups.setdefault(("MG-INDEX-006", ""), Group()).add(path)
+    return [_told(manifest, root, id, group) for (id, _), group in _fold(groups).items()]
 
 
-def _fold(groups: dict[tuple[str, str], list[str]]) -> dict[tuple[str, str], list[str]]:
-    """The largest groups, and one for all others."""
-    ranked = sorted(groups.items(), key=lambda item: (item[0][0] == "MG-INDEX-004", -len(item[1]), item[0]))
-    kept = dict(ranked[:MOST_GROUPS])
-    rest = [path for _, members in ranked[MOST_GROUPS:] for path in members]
-    return kept | ({("MG-INDEX-004", "/rest"): rest} if rest else {})
+def _fold(groups: dict[tuple[str, str], Group]) -> dict[tuple[str, str], Group]:
+    """The largest groups of files without a use, one for all others of them, and every other group."""
+    unused = {name: group for name, group in groups.items() if name[0] == "MG-INDEX-004"}
+    ranked = sorted(unused.items(), key=lambda item: (-item[1].count, item[0]))
+    rest = Group()
+    for _, group in ranked[MOST_GROUPS:]:
+        for path in group.first:
+            rest.add(path)
+        rest.count += group.count - len(group.first)
+    kept = {name: group for name, group in groups.items() if name not in unused} | dict(ranked[:MOST_GROUPS])
+    return kept | ({("MG-INDEX-004", "/rest"): rest} if rest.count else {})
 
 
-def _group(manifest: Manifest, root: Path, id: str, members: Sequence[str]) -> Finding:
-    files = f"{len(members)} file{'s' * (len(members) > 1)}"
-    listed = ", ".join(members[:3]) + (", …" if len(members) > 3 else "")
-    where = str(root / members[0])
-    if id == "MG-INDEX-005":
-        message = f"{files} of a known kind in an unknown place: {listed}"
-        hint = f"a capture is {manifest.layout.pattern}, its skeleton {_skeleton(manifest) or 'none'}; move or rename"
-        return Finding(Severity.WARNING, id, where, message, hint)
-    if id == "MG-INDEX-006":
-        return Finding(Severity.INFO, id, where, f"{files}: skeletons of subjects without captures: {listed}")
-    return Finding(Severity.INFO, id, where, f"{files} not used: {listed}")
-
-
-def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
-
-
-def _skeleton(manifest: Manifest) -> str:
-    """Template of the skeleton files; empty where there are none."""
-    mocap = manifest.source.mocap
-    return manifest.source.skeleton or (mocap.skeleton if mocap else "")
-
-
-def _file_regex(manifest: Manifest, template: str) -> re.Pattern[str]:
-    """What a template may be, and files in it where it is a folder."""
-    layout = manifest.layout
-    patterns = {"subject": layout.subject, "condition": layout.condition, "view": layout.view}
-    return re.compile(template_regex(template, patterns).pattern + "(?:/.*)?", re.DOTALL)
-
-
-def check_manifest(manifest: Manifest, subjects: set[str], usable: set[CaptureKey]) -> list[Finding]:
-    """Findings about people and walks that the manifest names and the folder lacks, or the other way round."""
-    findings = []
-    identities = {manifest.identity(subject) for subject in subjects}
-    named = {
-        "split: train": set(manifest.split.train) - identities,
-        "split: test": set(manifest.split.test) - identities,
-        "same_person": {subject for group in manifest.same_person for subject in group} - subjects,
+def _told(manifest: Manifest, root: Path, id: str, group: Group) -> Finding:
+    severity, message, hint = _KINDS[id]
+    words = {
+        "files": f"{group.count} file{'s' * (group.count > 1)}",
+        "listed": ", ".join(map(_shown, group.first)) + (", …" if group.count > len(group.first) else ""),
+        "patterns": " or ".join(layout.pattern for layout in manifest.layouts),
     }
-    for place, missing in named.items():
-        if missing:
-            message = f"{len(missing)} named here without a capture on disk: {_listed(missing)}"
-            hint = "add their files, or take them out of the manifest"
-            findings.append(Finding(Severity.WARNING, "MG-INDEX-007", f"{manifest.name}: {place}", message, hint))
-    findings += _check_protocol(manifest, usable)
-    unused = {subject for subject in subjects if manifest.side(subject) == "unused"}
-    if unused:
-        message = f"{len(unused)} subjects on neither side of the split: {_listed(unused)}"
-        findings.append(Finding(Severity.INFO, "MG-INDEX-012", f"{manifest.name}: split", message))
-    return findings
+    where = str(root / _shown(group.first[0]))
+    return Finding(severity, id, where, message.format(**words), hint.format(**words))
 
 
-def _check_protocol(manifest: Manifest, usable: set[CaptureKey]) -> Iterable[Finding]:
-    walks = {f"{key.subject}/{key.condition}" for key in usable}
-    probe = () if manifest.protocol.probe == "rest" else manifest.protocol.probe
-    for place, named in (("gallery", manifest.protocol.gallery), ("probe", probe)):
-        where = f"{manifest.name}: protocol: {place}"
-        missing = set(named) - walks
-        if missing:
-            message = f"{len(missing)} walks named here cannot be used or are not on disk: {_listed(missing)}"
-            hint = "add or repair their files, or name other walks; scores are not those of the full protocol"
-            yield Finding(Severity.WARNING, "MG-INDEX-009", where, message, hint)
-        outside = {walk for walk in set(named) & walks if manifest.side(walk.split("/")[0]) != "test"}
-        if outside:
-            message = f"{len(outside)} walks named here are of people outside the test side: {_listed(outside)}"
-            yield Finding(Severity.WARNING, "MG-INDEX-013", where, message, "score on split: test people only")
-    enrolled = {manifest.identity(walk.split("/")[0]) for walk in set(manifest.protocol.gallery) & walks}
-    tested = {manifest.identity(key.subject) for key in usable if manifest.side(key.subject) == "test"}
-    if tested - enrolled:
-        message = f"{len(tested - enrolled)} test people without a gallery walk are never recognised: "
-        hint = "name one walk of each in protocol: gallery"
-        where = f"{manifest.name}: protocol: gallery"
-        yield Finding(Severity.WARNING, "MG-INDEX-014", where, message + _listed(tested - enrolled), hint)
-
-
-def _listed(names: Iterable[str], most: int = 8) -> str:
-    ordered = sorted(names)
-    return ", ".join(ordered[:most]) + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
+def _shown(path: str) -> str:
+    """A path whose bytes are no UTF-8, in letters that can be printed."""
+    return path.encode("utf-8", "backslashreplace").decode()

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,10 +15,16 @@ from meshgait_data.findings import Finding, to_jsonl
 from meshgait_data.index.rows import Index, IndexRow
 from meshgait_data.manifest import dump_yaml, load_manifest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the columns; a reader refuses any other."""
 
-_PA_TYPES = {str: pa.string(), int: pa.int32(), float: pa.float64()}
+_PA_TYPES = {
+    str: pa.string(),
+    int: pa.int32(),
+    float: pa.float64(),
+    tuple[str, ...]: pa.list_(pa.string()),
+    tuple[int, ...]: pa.list_(pa.int32()),
+}
 _COLUMNS = pa.schema([pa.field(f.name, _PA_TYPES[f.type], nullable=False) for f in fields(IndexRow)])  # type: ignore[index]  # types, not strings
 _VERSION, _ROOT, _MANIFEST = b"meshgait.index_schema", b"meshgait.root", b"meshgait.manifest_sha256"
 
@@ -70,8 +77,16 @@ def read_index(work: Path) -> Index:
         root = metadata[_ROOT].decode()
         hint = f"mgdata index {manifest_path} --root {root} --work {work}"
         raise InvalidData(what, where=str(manifest_path), hint=hint)
-    rows = tuple(IndexRow(**record) for record in table.to_pylist())
+    columns = [_values(table.column(f.name)) for f in fields(IndexRow)]
+    rows = tuple(IndexRow(*values) for values in zip(*columns, strict=True))
     return Index(manifest, Path(metadata[_ROOT].decode()), rows)
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Values of a column; equal ones are one object, since most words stand in many rows."""
+    known: dict[Any, Any] = {}
+    values = [tuple(value) if isinstance(value, list) else value for value in column.to_pylist()]
+    return [known.setdefault(value, value) for value in values]
 
 
 def _read_table(path: Path, again: str) -> pa.Table:

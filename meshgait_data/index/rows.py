@@ -1,6 +1,6 @@
 """Rows of the index: one view of one walk, who it shows, and the files that it comes from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,15 +22,25 @@ class IndexRow:
     side: str
     """Side of the split: ``train``, ``test`` or ``unused``."""
     path: str
-    """Capture's file, below the root."""
+    """File or folder that the layout names, below the root."""
     skeleton_path: str
-    """Its skeleton file, below the root."""
+    """Its skeleton file, below the root; empty where there is none."""
     frames: int
-    """Frames that are observed, after thinning; frames that are not finite count too."""
+    """Frames that are observed of this view, after thinning; frames that are not finite count too."""
     fps: float
     """Frames per second after thinning."""
     sha256: str
     """Hash over the source files."""
+    group: str = ""
+    """Which of the walks of this subject and condition it is a view of, see :class:`CaptureKey`."""
+    kinds: tuple[str, ...] = ()
+    """Blocks of the manifest's source that it has, e.g. ``silhouettes``."""
+    kind_frames: tuple[int, ...] = ()
+    """Frames of each of them."""
+    first_frame: int = 0
+    """Id of the first frame that any of them has."""
+    last_frame: int = -1
+    """Id of the last one."""
 
     @property
     def key(self) -> SequenceKey:
@@ -40,7 +50,7 @@ class IndexRow:
     @property
     def capture(self) -> CaptureKey:
         """The walk that it is a view of."""
-        return CaptureKey(self.dataset, self.subject, self.condition)
+        return CaptureKey(self.dataset, self.subject, self.condition, self.group)
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,12 @@ class Index:
     """Folder that the rows' paths lie below."""
     rows: tuple[IndexRow, ...]
 
+    @property
+    def filmed(self) -> bool:
+        """Whether the views are those of a dataset, and not of the manifest's ring of virtual cameras."""
+        named = any(layout.names_view for layout in self.manifest.layouts)
+        return named or any(kind in ("silhouettes", "keypoints2d") for row in self.rows for kind in row.kinds)
+
     def captures(self) -> list[CaptureKey]:
         """Walks, each once, sorted."""
         return sorted({row.capture for row in self.rows})
@@ -59,6 +75,18 @@ class Index:
     def sequences(self) -> list[SequenceKey]:
         """Views of walks, sorted."""
         return sorted(row.key for row in self.rows)
+
+    def rendered(self) -> tuple[IndexRow, ...]:
+        """Views through which fits are rendered: those of the manifest's ring of virtual cameras.
+
+        A dataset's own view is seen by the camera of the ring that bears its name; walks of whose views none has one
+        are seen by the whole ring.
+        """
+        ring = self.manifest.cameras.azimuths_deg
+        named = [row for row in self.rows if row.view in ring]
+        covered = {row.capture for row in named}
+        others = {row.capture: row for row in reversed(self.rows) if row.capture not in covered}
+        return tuple(sorted([*named, *(replace(row, view=view) for row in others.values() for view in ring)]))
 
     def row(self, key: SequenceKey | CaptureKey) -> IndexRow:
         """Row of a sequence, or the first row of a capture.

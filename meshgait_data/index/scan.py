@@ -1,139 +1,224 @@
 """From a manifest and a folder to an index: every file becomes rows or part of a finding."""
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from meshgait_data.errors import SourceError
 from meshgait_data.findings import Finding, Severity
-from meshgait_data.index.checks import check_manifest, check_unmatched, nothing_found
+from meshgait_data.index.cache import LookCache, recipe
+from meshgait_data.index.checks import check_files, nothing_found
+from meshgait_data.index.claims import Claims
+from meshgait_data.index.counts import check_counts
+from meshgait_data.index.look import Look, ViewLook, look_at
+from meshgait_data.index.people import People
+from meshgait_data.index.protocols import check_manifest
+from meshgait_data.index.quick import glimpse
 from meshgait_data.index.rows import Index, IndexRow
-from meshgait_data.index.walk import list_files
+from meshgait_data.index.sequences import Capture, captures_of
+from meshgait_data.index.walk import walk
 from meshgait_data.manifest import Manifest
-from meshgait_data.sources import Glance, glance
 from meshgait_data.types import CaptureKey
 
+MOST_NOTES = 10
+"""Notes of equal text that stand alone; of more there is one, with their number."""
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What is kept of one capture's files, and sent back from a worker."""
-
-    key: CaptureKey
-    files: Glance
-    """Of no frames where it cannot be used."""
+_CHUNK = 64
+"""Captures of one job of a worker."""
 
 
-def scan(manifest: Manifest, root: Path, *, jobs: int = 1, progress: bool = False) -> tuple[Index, list[Finding]]:
-    """Read every capture below a folder and compare what is there with what the manifest says.
+def scan(
+    manifest: Manifest,
+    root: Path,
+    *,
+    jobs: int = 1,
+    progress: bool = False,
+    cache: Path | None = None,
+    quick: bool = False,
+) -> tuple[Index, list[Finding]]:
+    """Look at every sequence below a folder and compare what is there with what the manifest says.
 
     Parameters
     ----------
     manifest
-        Names the layout, the split and the protocol.
+        Names layouts, source, split, protocols and what is expected.
     root
         Folder of the dataset.
     jobs
         Processes.
     progress
         Show a bar on stderr where that is a terminal.
+    cache
+        File that keeps what was seen, for a run that was interrupted, and for the next one; None: nothing is kept.
+    quick
+        Go by names and sizes alone, without opening a file: rows have no hashes, and nothing is said of content.
 
     Returns
     -------
-    Index of the usable captures, one row a view, and sorted findings. No file disappears: it gives rows, an ERROR
-    finding of its own, or is counted in a finding about a group of files.
+    Index of the usable sequences, one row each, and sorted findings. No file disappears: it belongs to rows, has an
+    ERROR of its own, or is counted in a finding about a group of files.
 
     Raises
     ------
     UsageError
-        Where the root is not a folder.
+        Where the root is not a folder, or there is no partition file where the manifest names one.
+    InvalidData
+        Where the partition file is not the one that the manifest means.
+    EnvironmentLacks
+        Where the cache cannot be written.
     """
     root = root.absolute()
-    paths, findings = list_files(root)
-    keys, others, unnamed = _sort_paths(manifest, root, paths)
-    findings += unnamed
-    if not keys and not unnamed:
-        findings.append(nothing_found(manifest, root, paths))
-    tasks = (delayed(_look)(manifest, root, key) for key in keys)
-    outcomes: Iterator[_Seen] = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    bar = tqdm(outcomes, total=len(keys), desc="index", unit="walk", disable=None if progress else True)
-    seen = list(bar)
-    findings += [finding for one in seen for finding in one.files.findings] + _copies(manifest, seen)
-    usable = [one for one in seen if one.files.frames]
-    rows = tuple(sorted(row for one in usable for row in _rows(manifest, one)))
-    findings += check_unmatched(manifest, root, others, {key.subject for key in keys})
-    if keys:
-        findings += check_manifest(manifest, {key.subject for key in keys}, {one.key for one in usable})
-    return Index(manifest, root, rows), sorted(findings)
+    manifest = manifest.resolved(root)
+    claims = Claims.of(manifest)
+    excludes = any(layout.exclude for layout in manifest.layouts)
+    walked = walk(root, claims, manifest.excluded if excludes else None)
+    captures, findings = captures_of(manifest, root, walked, claims)
+    if not captures and not findings:
+        findings.append(nothing_found(manifest, root, walked))
+    findings += walked.findings
+    kept = LookCache(None if quick else cache, recipe(manifest, root))
+    found = _Collected(manifest, People(manifest))
+    for key, seen in _looks(manifest, root, captures, kept, _Way(jobs, progress, quick)):
+        found.add(captures[key], seen)
+    if found.rows:
+        kept.finish()
+    else:
+        kept.discard()
+    rows, subjects = tuple(sorted(found.rows)), {key.subject for key in captures}
+    findings += [*found.findings, *found.copies(), *check_files(manifest, root, walked, subjects)]
+    if captures:
+        findings += [*check_counts(manifest, rows, found.lost), *check_manifest(manifest, rows, subjects, found.people)]
+    return Index(manifest, root, rows), sorted(_news(manifest, findings))
 
 
-def _sort_paths(
-    manifest: Manifest, root: Path, paths: Sequence[str]
-) -> tuple[list[CaptureKey], list[str], list[Finding]]:
-    """Keys of captures, paths that are none, and findings about captures whose names cannot be a key."""
-    pattern = manifest.layout.regex().pattern
-    # A walk of several kinds may be named by a folder: all files in it are of that walk.
-    regex = re.compile(pattern if manifest.source.format else pattern + "(?:/.*)?", re.DOTALL)
-    keys, others, findings = set[CaptureKey](), [], []
-    for path in paths:
-        match = regex.fullmatch(path)
-        if match is None:
-            others.append(path)
-            continue
-        try:
-            keys.add(CaptureKey(manifest.name, match["subject"], match["condition"]))
-        except ValueError as error:
-            hint = "rename the file, or narrow layout: subject and condition in the manifest"
-            findings.append(Finding(Severity.ERROR, "MG-INDEX-002", str(root / path), str(error), hint))
-    return sorted(keys), others, findings
+def _news(manifest: Manifest, findings: Sequence[Finding]) -> list[Finding]:
+    """Warnings that the release is known to give are notes, as long as there are no more of them."""
+    counts = Counter(finding.id for finding in findings)
+    known = {id for id, most in manifest.expected.findings.items() if counts[id] <= most}
+    warned = Severity.WARNING
+    return _folded(
+        replace(f, severity=Severity.INFO) if f.id in known and f.severity == warned else f for f in findings
+    )
 
 
-def _look(manifest: Manifest, root: Path, key: CaptureKey) -> _Seen:
-    try:
-        return _Seen(key, glance(manifest, root, key))
-    except SourceError as error:
-        path = root / manifest.layout.path(key.subject, key.condition)
-        error = _naming(error, key)
-        return _Seen(key, Glance(0, 0.0, "", "", (Finding.of_error(error, "MG-INDEX-001", str(path)),)))
+def _folded(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, of which notes that say the same of many places are one."""
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
+    result = []
+    for finding in findings:
+        if finding.severity == Severity.INFO:
+            alike.setdefault((finding.id, finding.message, finding.hint), []).append(finding)
+        else:
+            result.append(finding)
+    for own in alike.values():
+        first = min(own)
+        many = replace(first, message=f"here and in {len(own) - 1} other places: {first.message}")
+        result += [many] if len(own) > MOST_NOTES else own
+    return result
 
 
-def _naming(error: SourceError, key: CaptureKey) -> SourceError:
-    """Say which walk is lost, which the place in a shared skeleton file does not tell."""
-    return SourceError(f"{key} cannot be used: {error.what}", where=error.where, hint=error.hint)
+@dataclass(frozen=True, slots=True)
+class _Way:
+    jobs: int
+    progress: bool
+    quick: bool
 
 
-def _rows(manifest: Manifest, seen: _Seen) -> Iterator[IndexRow]:
-    key = seen.key
-    for view in manifest.cameras.azimuths_deg:
-        yield IndexRow(
+def _looks(
+    manifest: Manifest, root: Path, captures: Mapping[CaptureKey, Capture], kept: LookCache, way: _Way
+) -> Iterator[tuple[CaptureKey, Look]]:
+    """A look at each capture; those whose files did not change are not read."""
+    bar = tqdm(total=len(captures), desc="index", unit="walk", disable=None if way.progress else True)
+    with bar:
+        todo: list[CaptureKey] = []
+        for key, capture in captures.items():
+            known = kept.get(str(key), capture.state)
+            if known is None:
+                todo.append(key)
+            else:
+                bar.update()
+                yield key, known
+        function = glimpse if way.quick else look_at
+        chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
+        tasks = (delayed(function)(manifest, root, [captures[key].task() for key in chunk]) for chunk in chunks)
+        if not chunks:
+            return
+        with kept.adding():
+            lines = Parallel(n_jobs=min(way.jobs, len(chunks)), return_as="generator", batch_size=1)(tasks)
+            for chunk, found in zip(chunks, lines, strict=True):
+                for key, line in zip(chunk, found, strict=True):
+                    kept.add(str(key), captures[key].state, line)
+                    yield key, Look.of_line(line)
+                kept.flush()
+                bar.update(len(chunk))
+
+
+@dataclass(slots=True)
+class _Collected:
+    """What looks come to."""
+
+    manifest: Manifest
+    people: People
+    rows: list[IndexRow] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    by_hash: dict[str, list[CaptureKey]] = field(default_factory=dict)
+    """Hash of what was recorded to the walks that have it."""
+    lost: set[tuple[str, str]] = field(default_factory=set)
+    """Sequence or walk, and kind, of what is there and cannot be used."""
+
+    def add(self, capture: Capture, seen: Look) -> None:
+        """Take in the look at one capture."""
+        self.findings += seen.findings
+        key = capture.key
+        self.lost |= {(str(key.sequence(view) if view else key), kind) for kind, view in seen.lost}
+        if seen.walk_sha256:
+            self.by_hash.setdefault(seen.walk_sha256, []).append(capture.key)
+        paths = dict(capture.paths)
+        for view in _seen_views(self.manifest, seen):
+            if view.frames or not seen.sha256:
+                self.rows.append(self._row(capture, seen, view, paths.get(view.view, paths.get("", ""))))
+
+    def _row(self, capture: Capture, seen: Look, view: ViewLook, path: str) -> IndexRow:
+        key = capture.key
+        return IndexRow(
             dataset=key.dataset,
             subject=key.subject,
             condition=key.condition,
-            view=view,
-            identity=manifest.identity(key.subject),
-            side=manifest.side(key.subject),
-            path=manifest.layout.path(key.subject, key.condition),
-            skeleton_path=manifest.source.skeleton_path(key.subject),
-            frames=seen.files.frames,
-            fps=seen.files.fps,
-            sha256=seen.files.sha256,
+            view=view.view,
+            identity=self.people.identity(key.subject),
+            side=self.people.side(key.subject),
+            path=path,
+            skeleton_path=self.manifest.source.skeleton_path(key.subject),
+            frames=view.frames,
+            fps=seen.fps,
+            sha256=seen.sha256,
+            group=key.group,
+            kinds=view.kinds,
+            kind_frames=view.kind_frames,
+            first_frame=view.first_frame,
+            last_frame=view.last_frame,
         )
 
+    def copies(self) -> list[Finding]:
+        """Walks whose files are byte for byte the same: one of them bears a wrong name."""
+        groups = sorted(sorted(group) for group in self.by_hash.values() if len(group) > 1)
+        if not groups:
+            return []
+        people = sum(len({self.people.identity(key.subject) for key in group}) > 1 for group in groups)
+        told = "; ".join(" = ".join(map(str, group[:4])) for group in groups[:5])
+        message = f"{len(groups)} group(s) of walks with the same bytes, {people} of them across people: {told}"
+        hint = "keep one of each, or recognition is scored on copies"
+        return [Finding(Severity.WARNING, "MG-INDEX-008", str(groups[0][0]), message, hint)]
 
-def _copies(manifest: Manifest, seen: Sequence[_Seen]) -> list[Finding]:
-    """Walks whose files are byte for byte the same: one of them bears a wrong name."""
-    by_hash: dict[str, list[CaptureKey]] = {}
-    for one in seen:
-        if one.files.walk_sha256:
-            by_hash.setdefault(one.files.walk_sha256, []).append(one.key)
-    groups = [group for group in by_hash.values() if len(group) > 1]
-    if not groups:
-        return []
-    people = sum(len({manifest.identity(key.subject) for key in group}) > 1 for group in groups)
-    listed = "; ".join(" = ".join(map(str, group[:4])) for group in groups[:5])
-    message = f"{len(groups)} group(s) of walks with the same bytes, {people} of them across people: {listed}"
-    hint = "keep one of each, or recognition is scored on copies"
-    return [Finding(Severity.WARNING, "MG-INDEX-008", str(groups[0][0]), message, hint)]
+
+def _seen_views(manifest: Manifest, seen: Look) -> Iterator[ViewLook]:
+    """Views that cameras saw; those of the manifest's ring where there are none."""
+    for view in seen.views:
+        if view.view:
+            yield view
+        else:
+            for name in manifest.cameras.azimuths_deg:
+                yield replace(view, view=name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from meshgait_data.errors import SOME_FAILED, UsageError
+from meshgait_data.export.opengait_config import TreeUsage
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.pipeline.convert_export import export_tree
 from meshgait_data.pipeline.convert_parts import Written
@@ -25,6 +26,8 @@ class ConvertSettings:
     format: Target = "zarr"
     fields: tuple[str, ...] = ()
     """To a tree: modalities beside the silhouettes."""
+    usage: TreeUsage | None = None
+    """To a tree: what the config beside it is for."""
     manifest: str = ""
     """From a tree: name or path of what it does not say."""
     partition: Path | None = None
@@ -142,7 +145,9 @@ def _check_settings(settings: ConvertSettings, *, packed: bool) -> None:
 
 
 def _exported(source: str, out: Path, settings: ConvertSettings, start: float) -> ConvertReport:
-    done = export_tree(source, out, settings.fields, workers=settings.jobs, progress=settings.progress)
+    done = export_tree(
+        source, out, settings.fields, usage=settings.usage, workers=settings.jobs, progress=settings.progress
+    )
     return ConvertReport(
         source="shards",
         format="opengait",

@@ -15,6 +15,7 @@ from meshgait_data.atomic import write_bytes, write_text
 from meshgait_data.errors import ShardError, UsageError
 from meshgait_data.export.opengait import (
     BETAS,
+    FRAME_IDS,
     GROUPS,
     LEFTOVER,
     STATE,
@@ -26,6 +27,7 @@ from meshgait_data.export.opengait import (
     write_beside,
     write_leaf,
 )
+from meshgait_data.export.opengait_config import TreeUsage
 from meshgait_data.findings import Finding, Severity, to_jsonl
 from meshgait_data.pipeline.claim import claimed
 from meshgait_data.pipeline.convert_parts import STAGE
@@ -54,7 +56,13 @@ class Exported:
 
 
 def export_tree(
-    source: str, out: Path, fields: Sequence[str] = (), *, workers: int = 1, progress: bool = True
+    source: str,
+    out: Path,
+    fields: Sequence[str] = (),
+    *,
+    usage: TreeUsage | None = None,
+    workers: int = 1,
+    progress: bool = True,
 ) -> Exported:
     """Write a packed dataset as a tree of OpenGait.
 
@@ -62,7 +70,9 @@ def export_tree(
     ----------
     fields
         Modalities beside the silhouettes, in this order: fields of the dataset, ``betas``, or ``smpl`` for the four of
-        the body.
+        the body. The ids of frames are always there.
+    usage
+        What the config beside the tree is for.
 
     Raises
     ------
@@ -87,8 +97,9 @@ def export_tree(
         records = [record for part in done for record in part.records]
         if not records:
             raise ShardError("no sequence has all of these fields", where=source, hint=f"it has {_has(shards)}")
-        findings = sorted(lacking + _same_people(records))
-        _end(out, shards, records, chosen, findings)
+        findings = sorted(lacking + _same_people(records) + _dropped(records))
+        _end(out, shards, records, chosen, usage)
+        write_text(out / TREE_FINDINGS, to_jsonl(findings))
         write_text(out / STATE, json.dumps({**state, "complete": True}, indent=1) + "\n")
     left = tuple(name for name in shards.info.fields if name not in {*chosen, "silhouettes_1bit"})
     frames = sum(record.length for record in records)
@@ -207,8 +218,28 @@ def _same_people(records: Sequence[SequenceRecord]) -> list[Finding]:
     ]
 
 
+def _dropped(records: Sequence[SequenceRecord]) -> list[Finding]:
+    """Frames of the source that a sequence lacks: other files of the walk are not to be laid beside it by position."""
+    hint = f"join by {FRAME_IDS}, never by position"
+    return [
+        Finding(
+            Severity.INFO,
+            "MG-TREE-012",
+            str(record.key),
+            f"{record.dropped} of {record.dropped + record.length} frames of the source are not in it",
+            hint,
+        )
+        for record in records
+        if record.dropped
+    ]
+
+
 def _end(
-    out: Path, shards: Shards, records: Sequence[SequenceRecord], fields: Sequence[str], findings: Sequence[Finding]
+    out: Path,
+    shards: Shards,
+    records: Sequence[SequenceRecord],
+    fields: Sequence[str],
+    usage: TreeUsage | None,
 ) -> None:
     """Write what lies beside the subjects."""
     facts = TreeFacts.of_shards(shards.info, records)
@@ -217,5 +248,4 @@ def _end(
     else:
         facts = replace(facts, markers=None)
     keys: list[SequenceKey] = [record.key for record in records]
-    write_beside(out, facts, keys, fields)
-    write_text(out / TREE_FINDINGS, to_jsonl(findings))
+    write_beside(out, facts, keys, fields, usage)

@@ -128,12 +128,11 @@ def convert_tree(
     InvalidData
         Where no sequence can be used, or what belongs to the labels of a tree is missing.
     """
-    facts = _facts(root, manifest)
+    facts = _facts(root, manifest, resolve=partition is None)
     tree = scan(root, facts.name)
-    findings = list(tree.findings)
     if partition is not None:
-        facts, more = with_partition(facts, partition, tree)
-        findings += more
+        facts = with_partition(facts, partition, tree)
+    findings = list(tree.findings)
     findings += people_findings(tree, facts)
     reading = plan(tree, facts, silhouettes)
     beside = _labels_beside(tree, reading)
@@ -151,14 +150,14 @@ def convert_tree(
     return info, written, findings
 
 
-def _facts(root: Path, manifest: str) -> TreeFacts:
+def _facts(root: Path, manifest: str, *, resolve: bool) -> TreeFacts:
     own = root / FACTS
     if not manifest and not own.is_file():
         hint = "say what dataset this is: --manifest NAME or FILE.yaml, see docs/format.md"
         raise UsageError("a tree does not say its licence, split and protocol", where=str(root), hint=hint)
     if not manifest:
         return load_facts(str(own))
-    facts = load_facts(manifest)
+    facts = load_facts(manifest, root if resolve else None)
     if own.is_file():
         ours = load_facts(str(own))
         facts = replace(facts, body=ours.body, markers=ours.markers, joint_set=ours.joint_set)
@@ -201,4 +200,5 @@ def _info(reading: Reading, format: Format) -> DatasetInfo:
         parts=(),
         index_crc32c=0,
         versions=versions(),
+        protocols=facts.protocols,
     )

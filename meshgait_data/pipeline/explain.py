@@ -70,7 +70,8 @@ def explain_key(work: Path, key: str) -> CaptureKey:
         Where the index has no such capture.
     """
     index = read_index(work)
-    full = key if key.count("/") == 2 else f"{index.manifest.name}/{key}"
+    name = index.manifest.name
+    full = key if key.startswith(f"{name}/") else f"{name}/{key}"
     try:
         parsed = CaptureKey.parse(full)
     except ValueError as error:

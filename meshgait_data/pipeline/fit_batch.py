@@ -20,12 +20,13 @@ from meshgait_data.fit.sanity_observed import check_observations
 from meshgait_data.fit.settings import FitSettings
 from meshgait_data.fits import fit_path, write_fit
 from meshgait_data.manifest import Manifest
+from meshgait_data.pipeline.fit_aligned import put_back, set_apart
 from meshgait_data.pipeline.fit_inputs import Wanted, changed_hint, only
 from meshgait_data.pipeline.fit_known import image_sizes, known_for
 from meshgait_data.pipeline.fit_masks import with_masks
 from meshgait_data.pipeline.runner import Outcome
 from meshgait_data.sources import observe
-from meshgait_data.types import CaptureKey, Fit, Observations
+from meshgait_data.types import CaptureKey, Fit, Masks, Observations
 
 _BUG = "this is a bug in meshgait: please report it with the traceback in failures.jsonl"
 
@@ -84,6 +85,8 @@ class Ready:
     notes: tuple[str, ...]
     """What was noticed, for the reasons of the fit."""
     recipe: Mapping[str, str]
+    aside: tuple[Masks, ...] = ()
+    """Masks that took no part, over the same frames."""
 
 
 def fit_batch(context: FitContext, tasks: Sequence[FitTask]) -> list[Outcome]:
@@ -98,7 +101,7 @@ def fit_batch(context: FitContext, tasks: Sequence[FitTask]) -> list[Outcome]:
             outcomes[task.key] = failure(task.key, error)
     for key, fit in _fitted(context, body, [one.seen for one in ready.values()]).items():
         try:
-            outcomes[key] = Outcome(str(key), "done", _written(context, ready[key], fit))
+            outcomes[key] = Outcome(str(key), "done", _written(context, body, ready[key], fit))
         except Exception as error:  # As above.
             outcomes[key] = failure(key, error)
     return [outcomes[task.key] for task in tasks]
@@ -106,23 +109,31 @@ def fit_batch(context: FitContext, tasks: Sequence[FitTask]) -> list[Outcome]:
 
 def prepared(context: FitContext, task: FitTask, body: Body) -> Ready:
     """Observations of one capture that make sense; raises SourceError or FitError where they do not."""
-    seen = observed(context, task)
+    seen, aside = observed(context, task)
     known = known_for(body, context.manifest, [seen])
     repair = context.manifest.fit.repair
     checked = check_observations(body, seen, {**known.maps, **known.placements}, repair=repair)
     # What is in the frames of one capture belongs to the fit; findings of its files are in the index.
     notes = tuple(f"note: {finding.id}: {finding.message}" for finding in checked.findings)
-    return Ready(checked.seen, notes, task.recipe)
+    return Ready(checked.seen, notes, task.recipe, aside)
 
 
-def observed(context: FitContext, task: FitTask) -> Observations:
-    """What takes part in the fit of one capture; raises SourceError where its files are not what was indexed."""
+def observed(context: FitContext, task: FitTask) -> tuple[Observations, tuple[Masks, ...]]:
+    """What takes part in the fit of one capture, and masks that do not.
+
+    Raises
+    ------
+    SourceError
+        Where its files are not what was indexed.
+    """
     seen = observe(context.manifest, context.root, task.key)
     if seen.source_sha256 != task.recipe["source_sha256"]:
         raise changed_hint(context.work, context.root, task.key)
     if context.wanted.masks is not None:
         seen = with_masks(seen, context.wanted.masks)
-    return only(seen, context.wanted.use)
+    if context.wanted.use:
+        seen = only(seen, context.wanted.use)
+    return set_apart(seen, context.manifest)
 
 
 def _fitted(context: FitContext, body: Body, seen: Sequence[Observations]) -> dict[CaptureKey, Fit | Exception]:
@@ -146,9 +157,10 @@ def _fitted_alike(context: FitContext, body: Body, seen: Sequence[Observations])
     return {key: fit for each in seen for key, fit in _fitted_alike(context, body, [each]).items()}
 
 
-def _written(context: FitContext, ready: Ready, fit: Fit | Exception) -> FitSummary:
+def _written(context: FitContext, body: Body, ready: Ready, fit: Fit | Exception) -> FitSummary:
     if isinstance(fit, Exception):
         raise fit
+    fit = put_back(body, fit, ready.seen, ready.aside, context.manifest)
     made_of = {"observed": list(offered(ready.seen)), **ready.recipe, "meshgait": __version__}
     fit = replace(fit, reasons=(*ready.notes, *fit.reasons), provenance={**fit.provenance, **made_of})
     write_fit(fit_path(context.work, fit.key), fit)

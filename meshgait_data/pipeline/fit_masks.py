@@ -64,7 +64,7 @@ def _view(path: Path, seen: Observations) -> tuple[Masks, Camera]:
 def _checked(path: Path, key: CaptureKey) -> SequenceData:
     sequence = read_render(path)
     lacking = [name for name in _NEEDED if name not in sequence.arrays]
-    if lacking or sequence.key.capture != key:
+    if lacking or sequence.key != key.sequence(sequence.key.view):
         raise SourceError(
             f"no {' and no '.join(lacking)}" if lacking else f"these are masks of {sequence.key}, not of {key}",
             where=str(path),

@@ -8,6 +8,7 @@ from meshgait_data.atomic import write_bytes
 from meshgait_data.fit.judging import matched, point_errors
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.pipeline.fit import FitReport, FitStageSettings, Plan, plan_fits
+from meshgait_data.pipeline.fit_aligned import as_shown
 from meshgait_data.pipeline.fit_batch import FitSummary, prepared, shared_body
 from meshgait_data.pipeline.fit_known import known_for
 from meshgait_data.types import CaptureKey
@@ -47,7 +48,8 @@ def sheet(plan: Plan, chosen: Sequence[tuple[str, FitSummary]]) -> bytes:
     for name, summary in chosen:
         key = CaptureKey.parse(summary.key)
         fit = read_fit(fit_path(context.work, key))
-        seen = matched(prepared(context, tasks[key], body).seen, fit)
+        ready = prepared(context, tasks[key], body)
+        seen = matched(as_shown(ready.seen, ready.aside, context.manifest), fit)
         maps = known_for(body, context.manifest, [seen]).maps
         shown.append(Shown(f"{name}: {key}", fit, seen, point_errors(body, fit, seen, maps)))
     count = f"{len(plan.captures)} walks"

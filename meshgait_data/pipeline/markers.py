@@ -180,7 +180,7 @@ def _walks() -> tuple[tuple[str, Walk], ...]:
 def _fitted(work: Path) -> dict[str, People]:
     """Accepted frames of the fits in a work folder."""
     manifest_path = work / "manifest.yaml"
-    paths = sorted((work / "fits").glob("*/*.npz"))
+    paths = sorted((work / "fits").rglob("*.npz"))
     if not manifest_path.is_file() or not paths:
         raise UsageError(
             "no fits in this work folder",

@@ -138,6 +138,7 @@ def pack(work: Path, out: Path, settings: PackSettings | None = None) -> PackRep
 def _inputs(work: Path, settings: PackSettings) -> tuple[list[CapturePlan], list[Finding], Ingredients]:
     """Captures to pack, findings about those that are not, and what parts share."""
     index = read_index(work)
+    settings = settings.resolved(index.manifest)
     scene, rows = through_rig(index, settings.rig, settings.size)
     body = load_body(settings.body)
     markers, joints = find_markers(work, body, settings.markers), find_joints(body, settings.joint_set)

@@ -13,6 +13,7 @@ from meshgait_data.errors import InvalidData
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.pipeline.pack_quality import UNKNOWN, fit_error_mm
 from meshgait_data.pipeline.pack_settings import Ingredients
+from meshgait_data.render.align import FATES
 from meshgait_data.render.channels import channels
 from meshgait_data.render.depth import depth_maps
 from meshgait_data.render.labelling import make_labels
@@ -43,6 +44,10 @@ class ObservedView:
     """None where nobody knows it."""
     also: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """Name to an array (F, ...) that rides along."""
+    grey: ByteArray | None = None
+    """(F, H, W) levels of the pictures, which alignments go by; None where the masks are all there is."""
+    sizes: IntArray | None = None
+    """(F, 2) width and height of each picture, where they do not fill the images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,11 +80,13 @@ def observed_sequence(view: ObservedView, fitted: Fitted | None, shared: Ingredi
     """
     scene = _Scene.of(view, fitted, shared)
     rows = np.flatnonzero(view.seen)
-    every = (_chunk(view, rows[start : start + _CHUNK], scene, shared) for start in range(0, len(rows), _CHUNK))
+    fates = np.zeros(len(view.frame_ids), np.uint8)
+    every = (_chunk(view, rows[start : start + _CHUNK], scene, fates) for start in range(0, len(rows), _CHUNK))
     chunks = [chunk for chunk in every if len(chunk["frame_ids"])]
     if not chunks:
         what = f"none of {len(view.frame_ids)} frames has a silhouette that can be used"
-        raise InvalidData(what, where=str(view.key), hint="look at the masks: they are empty or tiny")
+        worst = f": they {FATES[int(np.bincount(fates[rows]).argmax())]}" if len(rows) else ": they are empty"
+        raise InvalidData(what + worst, where=str(view.key), hint="look at the masks")
     arrays = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
     kept = np.searchsorted(view.frame_ids, arrays["frame_ids"])
     arrays |= {name: values[kept] for name, values in view.also.items()}
@@ -96,18 +103,22 @@ def observed_sequence(view: ObservedView, fitted: Fitted | None, shared: Ingredi
         dropped=tuple(int(i) for i in np.setdiff1d(view.frame_ids, arrays["frame_ids"])),
         joint_set=SMPL_SET if shared.joints is None else shared.joints.joint_set,
     )
-    return Packed(sequence, (*_drop_findings(view, sequence), *scene.findings(sequence)))
+    return Packed(sequence, (*_drop_findings(view, fates), *scene.findings(sequence)))
 
 
-def _chunk(view: ObservedView, rows: IntArray, scene: "_Scene", shared: Ingredients) -> dict[str, NDArray[Any]]:
-    masks = view.images[rows]
+def _chunk(view: ObservedView, rows: IntArray, scene: "_Scene", fates: ByteArray) -> dict[str, NDArray[Any]]:
+    """Fields of some frames of a view; what became of them is noted in the fates (F,) of all."""
+    masks, shared = view.images[rows], scene.shared
     if view.aligned:
-        kept = np.asarray(masks.any(axis=(1, 2)))
-        windows = np.broadcast_to(_IDENTITY, (int(kept.sum()), 2, 3)).copy()
-        found: dict[str, NDArray[Any]] = {"silhouettes": masks[kept], "windows": windows}
+        windows = np.broadcast_to(_IDENTITY, (len(rows), 2, 3)).copy()
+        found: dict[str, NDArray[Any]] = {"silhouettes": masks, "windows": windows}
     else:
         look = shared.settings.whole_look()
-        found, kept = look.fields(masks, view.key, rows, shared.scene.aligned_size)
+        # Degradations are of masks without levels between black and white.
+        levels = masks if view.grey is None or look.degradations else view.grey[rows]
+        sizes = None if view.sizes is None else view.sizes[rows]
+        found, fates[rows] = look.fields(levels, view.key, rows, shared.scene.aligned_size, sizes=sizes)
+    kept = fates[rows] == 0
     found["frame_ids"] = view.frame_ids[rows[kept]].astype(np.int32)
     return found | scene.fields(rows[kept], masks[kept], found["windows"]) if kept.any() else found
 
@@ -196,7 +207,7 @@ class _Scene:
 
     def findings(self, sequence: SequenceData) -> list[Finding]:
         """What is to be said of the labels."""
-        where = str(self.key if self.fitted else self.key.capture)
+        where = str(self.key if self.fitted else self.key.walk)
         if self.problem:
             hint = "fit the walk, calibrate the camera, or undistort the pictures first"
             return [Finding(Severity.WARNING, "MG-PACK-003", where, f"packed without labels: {self.problem}", hint)]
@@ -219,15 +230,17 @@ def _stand_ins(frame_ids: IntArray, fit: Fit, shown: BoolArray) -> tuple[IntArra
     return np.where(own, place, np.where(closer, before, after)), own
 
 
-def _drop_findings(view: ObservedView, sequence: SequenceData) -> list[Finding]:
-    unseen, total = view.frame_ids[~view.seen], len(view.frame_ids)
-    tiny = np.setdiff1d(view.frame_ids[view.seen], sequence.arrays["frame_ids"])
-    lost = (
-        ("MG-PACK-001", Severity.INFO, "show nobody in this view", unseen),
-        ("MG-PACK-002", Severity.WARNING, "show too little of the body to be aligned", tiny),
-    )
+def _drop_findings(view: ObservedView, fates: ByteArray) -> list[Finding]:
+    lost = [(Severity.INFO, "MG-PACK-001", "show nobody in this view", view.frame_ids[~view.seen])]
+    lost += [
+        (Severity.WARNING, "MG-PACK-002", FATES[fate], view.frame_ids[fates == fate]) for fate in range(1, len(FATES))
+    ]
     return [
-        Finding(severity, id, str(view.key), f"{len(ids)} of {total} frames {why}: {ids[0]} to {ids[-1]}")
-        for id, severity, why, ids in lost
+        Finding(severity, id, str(view.key), f"{len(ids)} of {len(fates)} frames {why}: {_span(ids)}")
+        for severity, id, why, ids in lost
         if len(ids)
     ]
+
+
+def _span(ids: IntArray) -> str:
+    return str(ids[0]) if len(ids) == 1 else f"{ids[0]} to {ids[-1]}"

@@ -21,7 +21,7 @@ from meshgait_data.sources.parts import Place
 from meshgait_data.strict import to_plain
 from meshgait_data.types import CaptureKey
 
-RECIPE = 1
+RECIPE = 2
 """Raised where equal input is packed to something else than before: parts are then written again."""
 
 PENDING = ".packing.json"
@@ -62,7 +62,7 @@ def plan_captures(index: Index, rows: Sequence[IndexRow], shared: Ingredients) -
     index
         Of the work folder.
     rows
-        Views through which silhouettes are rendered. Where they were observed the views are those on disk.
+        Views through which silhouettes are rendered. Where they were observed the views are those of the index.
     shared
         What parts share.
 
@@ -80,7 +80,7 @@ def plan_captures(index: Index, rows: Sequence[IndexRow], shared: Ingredients) -
         example = f"a key is like {next(iter(views)).sequence('VIEW')}" if views else "run 'mgdata index' again"
         what = f"nothing to pack: no sequence matches {settings.select!r}" if views else "the index is empty"
         raise UsageError(what, where=str(shared.work), hint=example)
-    if shared.observed is None and not any((shared.work / "fits").glob("*/*.npz")):
+    if shared.observed is None and not any((shared.work / "fits").rglob("*.npz")):
         raise UsageError(
             "nothing is fitted yet", where=str(shared.work), hint="run 'mgdata fit-smpl' on the work folder"
         )
@@ -91,12 +91,11 @@ def plan_captures(index: Index, rows: Sequence[IndexRow], shared: Ingredients) -
 
 
 def _views(index: Index, rows: Sequence[IndexRow], shared: Ingredients) -> dict[CaptureKey, list[str]]:
-    if shared.observed is None:
-        views: dict[CaptureKey, list[str]] = {}
-        for row in sorted(rows):
-            views.setdefault(row.capture, []).append(row.view)
-        return views
-    return {key: list(mask_paths(shared, key)) for key in index.captures()}
+    seen = rows if shared.observed is None else [row for row in index.rows if "silhouettes" in row.kinds]
+    views: dict[CaptureKey, list[str]] = {}
+    for row in sorted(seen):
+        views.setdefault(row.capture, []).append(row.view)
+    return views
 
 
 def mask_paths(shared: Ingredients, key: CaptureKey) -> dict[str, Path]:
@@ -146,7 +145,7 @@ def _planned(
         "views": views,
         "person": [shared.manifest.identity(row.subject), shared.manifest.side(row.subject)],
         "source": row.sha256 if shared.observed else "",
-        "pickles": _pickles_sha256(row.capture, views, shared),
+        "pickles": _pickles_sha256(row.capture, views, shared) + _riding_sha256(row.capture, shared),
     }
     if fitted:
         inputs["labels"] = [_sha256(fit), *labels]
@@ -160,6 +159,15 @@ def _pickles_sha256(key: CaptureKey, views: Sequence[str], shared: Ingredients) 
     paths = mask_paths(shared, key)
     leaves = [further_pickles(paths[view], key.sequence(view)) for view in views]
     return [_sha256(leaf[name]) if name in leaf else "" for leaf in leaves for name in shared.pickles]
+
+
+def _riding_sha256(key: CaptureKey, shared: Ingredients) -> list[str]:
+    if shared.observed is None:
+        return []
+    place = Place(shared.manifest, shared.root, key)
+    paths = [path for block in shared.manifest.source.also.values() for _, path in place.files(block)]
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    return [f"{file.name} {_sha256(file)}" for file in files if file.is_file()]
 
 
 def _sha256(path: Path) -> str:

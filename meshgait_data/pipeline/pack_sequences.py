@@ -13,17 +13,18 @@ from meshgait_data.body.model import forward
 from meshgait_data.errors import InvalidData, SourceError
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.fits import fit_path, read_fit
-from meshgait_data.pipeline.pack_leaves import further_pickles, read_silhouettes
+from meshgait_data.pipeline.pack_leaves import further_pickles, squared
 from meshgait_data.pipeline.pack_observed import Fitted, ObservedView, Packed, observed_sequence
 from meshgait_data.pipeline.pack_plan import CapturePlan, mask_paths
 from meshgait_data.pipeline.pack_quality import fit_error_mm
+from meshgait_data.pipeline.pack_riding import Riding, at_rows
 from meshgait_data.pipeline.pack_settings import KEYPOINTS, Ingredients
 from meshgait_data.render.labelling import check_body
 from meshgait_data.render.sequence import drop_findings, pose_capture, render_sequence
 from meshgait_data.shards.schema import pack_bits
 from meshgait_data.sources import observe
 from meshgait_data.sources.reading import read_pickled_array
-from meshgait_data.types import Camera, Fit, IntArray, Keypoints, Observations, SequenceKey
+from meshgait_data.types import Camera, Fit, Keypoints, Masks, Observations, SequenceKey
 
 Maker = Callable[[], Packed]
 """Makes one sequence; raises MeshgaitError where it cannot be made."""
@@ -111,7 +112,8 @@ def _observed(plan: CapturePlan, shared: Ingredients) -> list[tuple[SequenceKey,
         check_body(shared.body, fit.body_sha256, f"fit of {fit.key}")
         fitted = Fitted(fit, forward(shared.body, fit.params))
     cameras = {**seen.cameras, **(fitted.fit.cameras if fitted else {})}
-    walk = _Walk(plan, shared, seen, cameras, mask_paths(shared, plan.key))
+    also = Riding.of(shared.manifest, shared.root, plan.key)
+    walk = _Walk(plan, shared, seen, cameras, mask_paths(shared, plan.key), also)
     return [(plan.key.sequence(view), partial(walk.make, view, fitted)) for view in plan.views]
 
 
@@ -125,6 +127,7 @@ class _Walk:
     cameras: Mapping[str, Camera]
     paths: Mapping[str, Path]
     """Masks by view."""
+    riding: "Riding"
 
     def make(self, view: str, fitted: Fitted | None) -> Packed:
         """One view."""
@@ -134,34 +137,42 @@ class _Walk:
         findings = [Finding(Severity.WARNING, "MG-PACK-006", str(found.key), what) for what in missing]
         return Packed(packed.sequence, (*packed.findings, *findings))
 
+    def _masks_of(self, view: str) -> Masks:
+        found = next((masks for masks in self.seen.masks if masks.view == view), None)
+        if found is None:
+            raise SourceError("its masks cannot be used", where=str(self.plan.key.sequence(view)), hint="see the index")
+        return found
+
     def _masks(self, view: str) -> tuple[ObservedView, list[str]]:
-        masks = next(masks for masks in self.seen.masks if masks.view == view)
+        masks = self._masks_of(view)
         also, missing = self._keypoints(view)
+        missing += self.riding.add(also, masks, self.seen.frame_ids)
         key, fps = self.plan.key.sequence(view), self.seen.fps
         camera = self.cameras.get(view)
-        found = ObservedView(key, fps, self.seen.frame_ids, masks.images, masks.seen, False, camera, also)
+        # A picture may show a body that is nowhere half white.
+        seen = masks.seen if masks.grey is None else np.asarray(masks.grey.any(axis=(1, 2)))
+        ids = self.seen.frame_ids
+        found = ObservedView(key, fps, ids, masks.images, seen, False, camera, also, masks.grey, masks.sizes)
         return found, missing
 
     def _aligned(self, view: str) -> tuple[ObservedView, list[str]]:
         """Of OpenGait's tree, to the last grey value, which masks for a fit have no use for."""
         shared, key = self.shared, self.plan.key.sequence(view)
-        path, block = self.paths[view], shared.observed
-        raw = read_silhouettes(path)
-        if block is None:
-            raise SourceError("the source has no silhouettes", where=str(key))
-        ids = (block.first_frame or 0) + block.every * np.arange(len(raw))
-        _, rows, own = np.intersect1d(self.seen.frame_ids, ids, return_indices=True)
-        images = np.zeros((len(self.seen.frame_ids), *raw.shape[1:]), np.uint8)
-        images[rows] = raw[own]
+        masks = self._masks_of(view)
+        images = squared(masks.images if masks.grey is None else masks.grey, str(key))
+        # Observations say it.
+        assert masks.rows is not None
         also, missing = self._keypoints(view)
-        leaf = further_pickles(path, key)
+        missing += self.riding.add(also, masks, self.seen.frame_ids)
+        leaf = further_pickles(self.paths[view], key)
         for name in shared.pickles:
             array = read_pickled_array(leaf[name]) if name in leaf else np.zeros(0)
-            if len(array) != len(raw) or not len(array.shape):
-                has = f"has {len(array)} frames, the silhouettes {len(raw)}" if name in leaf else "is not there"
+            if array.ndim < 1 or len(array) != masks.file_frames:
+                count = len(array) if array.ndim else 0
+                has = f"has {count} frames, the silhouettes {masks.file_frames}" if name in leaf else "is not there"
                 missing.append(f"{name} {has}: left out")
                 continue
-            also[name] = _at(array, len(self.seen.frame_ids), rows, own)
+            also[name] = at_rows(array, masks.rows)
         seen = np.asarray(images.any(axis=(1, 2)))
         camera = self.cameras.get(view)
         return ObservedView(key, self.seen.fps, self.seen.frame_ids, images, seen, True, camera, also), missing
@@ -180,9 +191,3 @@ def keypoint_rows(keypoints: Keypoints) -> NDArray[np.float32]:
     rows = np.concatenate([keypoints.points, keypoints.confidence[..., None]], axis=-1)
     seen = np.isfinite(rows).all(axis=-1, keepdims=True) & (rows[..., 2:] > 0)
     return np.where(seen, rows, 0).astype(np.float32)
-
-
-def _at(array: NDArray[Any], frames: int, rows: IntArray, own: IntArray) -> NDArray[Any]:
-    result = np.zeros((frames, *array.shape[1:]), array.dtype)
-    result[rows] = array[own]
-    return result

@@ -55,6 +55,8 @@ class PackSettings:
     """Name or path of a rig: walks are then seen by its cameras, even where the source has masks."""
     look: Look = field(default_factory=Look)
     """Alignment and degradations."""
+    alignment: str = ""
+    """Alignment of observed masks where it is asked for; by default the manifest's, or that of the look."""
     labelled_only: bool = False
     """Leave out captures that have silhouettes but no fit."""
     part_sequences: int = 256
@@ -67,6 +69,12 @@ class PackSettings:
     """Keep parts that follow from the same input, or write all again."""
     jobs: int = 1
     progress: bool = True
+
+    def resolved(self, manifest: Manifest) -> "PackSettings":
+        """With the alignment that is meant in the look; raises UsageError where there is none of that name."""
+        block = manifest.source.silhouettes if self.rig is None else None
+        name = self.alignment or (block.alignment if block else "") or self.look.alignment
+        return replace(self, look=replace(self.look, alignment=name))
 
     def whole_look(self) -> Look:
         """The look with what else is wanted of the pictures."""
@@ -126,7 +134,7 @@ def check_settings(shared: Ingredients) -> None:
     changed = {
         "--size": settings.size is not None,
         "--with-128": settings.with_128,
-        "--alignment": look.alignment != "opengait",
+        "--alignment": bool(settings.alignment),
         "--degrade": bool(look.degradations),
     }
     asked = [option for option, there in changed.items() if there]
@@ -136,6 +144,10 @@ def check_settings(shared: Ingredients) -> None:
 
 
 def _check_also(shared: Ingredients) -> None:
+    taken = sorted(set(shared.manifest.source.also) & {*BY_NAME, *CHANNELS, KEYPOINTS}) if shared.observed else []
+    if taken:
+        what = f"source: also: {taken[0]}: shards mean something exact by this name"
+        raise UsageError(what, where=shared.manifest.name, hint="give it another name in the manifest")
     for name in shared.settings.also:
         if name in BY_NAME:
             raise UsageError(f"--also {name}: that is a field of the schema", hint="it is packed where it can be made")

@@ -136,7 +136,7 @@ def walks_of(work: Path, body: Body) -> tuple[list[Walk], dict[str, str]]:
         Where a fit file is damaged.
     """
     manifest = _manifest(work)
-    paths = sorted((work / "fits").glob("*/*.npz"))
+    paths = sorted((work / "fits").rglob("*.npz"))
     if not paths:
         raise UsageError("no fits in this work folder", where=str(work), hint="run 'mgdata fit-smpl' on it first")
     soles = np.flatnonzero(body.weights[:, [SMPL_JOINTS.index(name) for name in _FEET]].sum(axis=1) > 0.5)

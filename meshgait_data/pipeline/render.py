@@ -25,7 +25,7 @@ from meshgait_data.render.look import Look
 from meshgait_data.render.rigs import resized
 from meshgait_data.render.sequence import drop_findings, render_views
 from meshgait_data.strict import to_plain
-from meshgait_data.types import MarkerSet, SequenceData, SequenceKey
+from meshgait_data.types import CaptureKey, MarkerSet, SequenceData, SequenceKey
 from meshgait_data.view.sheet import strip
 
 if TYPE_CHECKING:
@@ -154,8 +154,10 @@ def render_work(work: Path, settings: RenderSettings | None = None) -> RenderRep
     if settings.existing == "error" and any(_stamp_path(shared.folder, row.key).exists() for row in rows):
         hint = "choose --existing refresh, skip or overwrite, or another --out"
         raise UsageError("some of these sequences are there already", where=str(shared.folder), hint=hint)
-    captures = list(dict.fromkeys(row.capture for row in rows))
-    jobs = [(str(key), (tuple(r for r in rows if r.capture == key), shared)) for key in captures]
+    captures: dict[CaptureKey, list[IndexRow]] = {}
+    for row in rows:
+        captures.setdefault(row.capture, []).append(row)
+    jobs = [(str(key), (tuple(own), shared)) for key, own in captures.items()]
     report = run_jobs(STAGE, render_capture, jobs, workers=settings.jobs, progress=settings.progress)
     done: list[RenderedCapture] = [outcome.value for outcome in report.outcomes if outcome.status != "failed"]
     alone = [failure for capture in done for failure in capture.failures]
@@ -191,10 +193,10 @@ def through_rig(index: Index, rig: str | None, size: int | None) -> tuple[Manife
     UsageError
         Where there is no such rig, or the size is odd.
     """
-    manifest, rows = index.manifest, list(index.rows)
+    manifest, rows = index.manifest, list(index.rendered())
     if rig is not None:
         manifest = replace(manifest, cameras=load_rig(rig).cameras)
-        first = {row.capture: row for row in reversed(rows)}
+        first = {row.capture: row for row in reversed(index.rows)}
         rows = [replace(row, view=view) for row in first.values() for view in manifest.cameras.azimuths_deg]
     if size is not None:
         if size < 2 or size % 2:

@@ -6,7 +6,7 @@ to height S, bicubic, over the full width of the image; find the first column at
 half; take S columns around it, zeros where the image ends; keep the grey edges. Others are named in :data:`VARIANTS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -32,48 +32,73 @@ class Pretreatment:
     centre_from: int
     """First column that counts as a centre; frames whose centre lies before it are left out."""
     origin: str
+    whole: bool = False
+    """Whether pictures are aligned already and only resized, whatever they show,"""
+    resized: bool = True
+    """or not even that, because they have the wanted size."""
 
 
 VARIANTS: Mapping[str, Pretreatment] = {
     "opengait": Pretreatment(cv2.INTER_CUBIC, MIN_GREY_SUM, 1, "OpenGait, datasets/pretreatment.py"),
     "ccpg": Pretreatment(cv2.INTER_AREA, 0, 0, "OpenGait, datasets/CCPG/organize_ccpg.py"),
+    "sustech1k": Pretreatment(
+        cv2.INTER_CUBIC, -1, 0, "OpenGait, datasets/SUSTech1K/pretreatment_SUSTech1K.py", whole=True
+    ),
+    "as_is": Pretreatment(
+        cv2.INTER_NEAREST, -1, 0, "OpenGait, datasets/pretreatment.py for GREW", whole=True, resized=False
+    ),
 }
-"""Pretreatments of the same form, by name."""
+"""Pretreatments of the same form, by name. ``as_is`` takes pictures that have the wanted size already."""
+
+FATES = (
+    "kept",
+    "show too little of the body",
+    "have no centre",
+    "are too narrow for their height: the published script breaks off there",
+    "have another size than the aligned silhouettes",
+)
+"""What may become of a frame, by the number that ``Aligned.fates`` has for it."""
+_KEPT, _TOO_LITTLE, _NO_CENTRE, _TOO_NARROW, _OTHER_SIZE = range(len(FATES))
 
 NAMES = (*VARIANTS, "casia_b_star")
 """All that :func:`align` knows; the last one is :mod:`meshgait_data.render.roi_align`."""
 
 
-def align(masks: ByteArray, size: int = 64, *, variant: str = "opengait") -> Aligned:
+def align(masks: ByteArray, size: int = 64, *, variant: str = "opengait", sizes: IntArray | None = None) -> Aligned:
     """Crop, scale and centre masks to ``size`` x ``size``.
 
     Parameters
     ----------
     masks
-        (F, H, W) grey 0..255; a body is bright. Images of other sizes go in calls of their own.
+        (F, H, W) grey 0..255; a body is bright.
     size
         Side S of the result in pixels, even.
     variant
-        Name of the pretreatment: ``opengait``, ``ccpg``, or ``casia_b_star``, whose 44 columns of 64 stand in the
+        Name of the pretreatment: ``opengait``; ``ccpg``; ``sustech1k`` and ``as_is`` for pictures that are aligned
+        already, of any size or of the wanted one; or ``casia_b_star``, whose 44 columns of 64 stand in the
         middle of the square with nothing beside them, so that cutting it for the network gives them alone.
+    sizes
+        (F, 2) width and height of each picture, which lies at the upper left of its mask: the rules scale by the
+        width of the picture. By default all fill their masks.
 
     Returns
     -------
-    Silhouettes, windows and which frames survived. A window takes the centre of image pixel (x, y) to
-    ``u = (x + 1/2) w'/w - 1/2 - left`` and ``v = (y - top + 1/2) S/h - 1/2``: cv2's convention of pixel centres at
-    integers, so a point of the image and the pixel that shows it go to the same place.
+    Silhouettes, windows, which frames survived and why the others did not. A window takes the centre of image pixel
+    (x, y) to ``u = (x + 1/2) w'/w - 1/2 - left`` and ``v = (y - top + 1/2) S/h - 1/2``: cv2's convention of pixel
+    centres at integers, so a point of the image and the pixel that shows it go to the same place.
 
     Raises
     ------
     UsageError
         On a variant that does not exist.
     InvalidData
-        On masks of another type or shape, or an odd or non-positive size.
+        On masks of another type or shape, an odd or non-positive size, or sizes that do not belong to the masks.
 
     Notes
     -----
     Besides frames with too little mass, the published rule leaves out those whose centre is column 0 after scaling
-    (it takes 0 for "none"), and fails on images so narrow that no column would remain: those are left out here.
+    (it takes 0 for "none"), and fails on images so narrow that no column would remain: those are left out here. That
+    of CCPG keeps a hole in place of a frame without a body: here it is left out.
     """
     if variant not in NAMES:
         raise UsageError(f"no alignment is called {variant!r}", hint=f"choose one of: {', '.join(NAMES)}")
@@ -81,20 +106,39 @@ def align(masks: ByteArray, size: int = 64, *, variant: str = "opengait") -> Ali
         raise InvalidData(f"masks must be uint8 (F, H, W), found {masks.dtype} {masks.shape}")
     if size < 2 or size % 2:
         raise InvalidData(f"aligned size {size} is not an even number of pixels")
+    pictures = _pictures(masks, sizes)
     if variant == "casia_b_star":
-        return _squared(masks, size)
+        return _squared(pictures, size)
     way = VARIANTS[variant]
     silhouettes = np.zeros((len(masks), size, size), dtype=np.uint8)
     windows = np.zeros((len(masks), 2, 3), dtype=np.float64)
-    kept = np.zeros(len(masks), dtype=np.bool_)
-    masks = np.ascontiguousarray(masks)
-    for frame, (top, bottom) in enumerate(_rows(masks, way.min_grey_sum).tolist()):
-        if top < bottom:
-            kept[frame] = _align_frame(masks[frame, top:bottom], top, way, silhouettes[frame], windows[frame])
-    return Aligned(silhouettes[kept], windows[kept].astype(np.float32), kept)
+    fates = np.zeros(len(masks), dtype=np.uint8)
+    tops = np.zeros((len(masks), 2), int) if way.whole else _rows(np.ascontiguousarray(masks), way.min_grey_sum)
+    for frame, (picture, (top, bottom)) in enumerate(zip(pictures, tops.tolist(), strict=True)):
+        rows = picture if way.whole else picture[top:bottom]
+        fates[frame] = _align_frame(rows, top, way, silhouettes[frame], windows[frame])
+    kept = fates == _KEPT
+    return Aligned(silhouettes[kept], windows[kept].astype(np.float32), kept, fates)
 
 
-def reframe(masks: ByteArray, windows: FloatArray, size: int = 64, *, variant: str = "opengait") -> ByteArray:
+def _pictures(masks: ByteArray, sizes: IntArray | None) -> list[ByteArray]:
+    """Each mask without what its picture does not reach."""
+    if sizes is None:
+        return list(masks)
+    limits = (masks.shape[2], masks.shape[1])
+    if sizes.shape != (len(masks), 2) or (sizes < 1).any() or (sizes > limits).any():
+        raise InvalidData(f"sizes {sizes.shape} are not widths and heights of masks {masks.shape}")
+    return [mask[:height, :width] for mask, (width, height) in zip(masks, sizes.tolist(), strict=True)]
+
+
+def reframe(
+    masks: ByteArray,
+    windows: FloatArray,
+    size: int = 64,
+    *,
+    variant: str = "opengait",
+    sizes: IntArray | None = None,
+) -> ByteArray:
     """Masks through windows that are known: what :func:`align` gives once it has found them.
 
     Parameters
@@ -107,6 +151,8 @@ def reframe(masks: ByteArray, windows: FloatArray, size: int = 64, *, variant: s
         Side S of the result in pixels: that of the windows.
     variant
         Name of the pretreatment.
+    sizes
+        (F, 2) as for :func:`align`.
 
     Returns
     -------
@@ -120,20 +166,23 @@ def reframe(masks: ByteArray, windows: FloatArray, size: int = 64, *, variant: s
     if len(windows) != len(masks):
         raise InvalidData(f"{len(windows)} windows for {len(masks)} masks")
     silhouettes = np.zeros((len(masks), size, size), dtype=np.uint8)
+    pictures = _pictures(masks, sizes)
+    affine = np.asarray(windows, dtype=np.float64)
     if variant == "casia_b_star":
         columns = 2 * round(size * 22 / 64)
         margin = (size - columns) // 2
-        through_boxes(masks, windows - np.array([[0, 0, margin], [0, 0, 0]]), silhouettes[:, :, margin : size - margin])
+        narrow = silhouettes[:, :, margin : size - margin]
+        for frame, picture in enumerate(pictures):
+            window = affine[frame : frame + 1] - np.array([[0, 0, margin], [0, 0, 0]])
+            through_boxes(picture[None], window, narrow[frame : frame + 1])
         return silhouettes
-    affine = np.asarray(windows, dtype=np.float64)
-    heights = np.round(size / affine[:, 1, 1]).astype(int)
-    tops = np.round(0.5 - (affine[:, 1, 2] + 0.5) / affine[:, 1, 1]).astype(int)
-    widths = np.round(affine[:, 0, 0] * masks.shape[2]).astype(int)
-    lefts = np.round(0.5 * affine[:, 0, 0] - 0.5 - affine[:, 0, 2]).astype(int)
-    for frame, (top, height, width, left) in enumerate(zip(tops, heights, widths, lefts, strict=True)):
-        rows = masks[frame, top : top + height]
-        scaled = cv2.resize(rows, (int(width), size), interpolation=VARIANTS[variant].interpolation)
-        _cut(np.asarray(scaled, np.uint8), int(left), silhouettes[frame])
+    for frame, picture in enumerate(pictures):
+        (across, _, right), (_, down, below) = affine[frame]
+        top, height = round(0.5 - (below + 0.5) / down), round(size / down)
+        rows = picture[top : top + height]
+        width = max(1, round(across * picture.shape[1]))
+        scaled = cv2.resize(rows, (width, size), interpolation=VARIANTS[variant].interpolation)
+        _cut(np.asarray(scaled, np.uint8), round(0.5 * across - 0.5 - right), silhouettes[frame])
     return silhouettes
 
 
@@ -142,15 +191,23 @@ def doubled(windows: FloatArray) -> FloatArray:
     return np.asarray(2 * windows + np.array([[0, 0, 0.5], [0, 0, 0.5]]), dtype=np.float32)
 
 
-def _squared(masks: ByteArray, size: int) -> Aligned:
+def _squared(pictures: Sequence[ByteArray], size: int) -> Aligned:
     """GaitAlign's result with columns of zeros on both sides, and windows to match."""
     columns = 2 * round(size * 22 / 64)
     margin = (size - columns) // 2
-    narrow = roi_align(masks, (size, columns))
-    silhouettes = np.pad(narrow.silhouettes, ((0, 0), (0, 0), (margin, margin)))
-    windows = narrow.windows.copy()
+    fates = np.zeros(len(pictures), dtype=np.uint8)
+    silhouettes = np.zeros((len(pictures), size, size), dtype=np.uint8)
+    windows = np.zeros((len(pictures), 2, 3), dtype=np.float32)
+    for frame, picture in enumerate(pictures):
+        narrow = roi_align(picture[None], (size, columns))
+        if not narrow.kept[0]:
+            fates[frame] = _TOO_LITTLE
+            continue
+        silhouettes[frame, :, margin : size - margin] = narrow.silhouettes[0]
+        windows[frame] = narrow.windows[0]
     windows[:, 0, 2] += margin
-    return Aligned(silhouettes, windows, narrow.kept)
+    kept = fates == _KEPT
+    return Aligned(silhouettes[kept], windows[kept], kept, fates)
 
 
 def through(windows: FloatArray, points: FloatArray) -> FloatArray:
@@ -166,24 +223,30 @@ def inverse(windows: FloatArray) -> FloatArray:
     return np.concatenate([back, -back @ affine[..., 2:]], axis=-1)
 
 
-def _align_frame(rows: ByteArray, top: int, way: Pretreatment, silhouette: ByteArray, window: FloatArray) -> bool:
-    """Fill one silhouette and window from the rows that show the body; False where the frame has no centre."""
+def _align_frame(rows: ByteArray, top: int, way: Pretreatment, silhouette: ByteArray, window: FloatArray) -> int:
+    """Fill one silhouette and window from the rows that show the body; gives the frame's fate."""
     size = len(silhouette)
     height, width = rows.shape
-    scaled_width = int(size * (width / height))
+    if not rows.size:
+        return _TOO_LITTLE
+    if not way.resized and rows.shape != silhouette.shape:
+        return _OTHER_SIZE
+    scaled_width = size if way.whole else int(size * (width / height))
     if scaled_width == 0:
-        return False
+        return _TOO_NARROW
     scaled = cv2.resize(rows, (scaled_width, size), interpolation=way.interpolation)
-    mass = np.cumsum(cv2.reduce(scaled, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0])
-    centre = int(np.searchsorted(mass, mass[-1] / 2, side="right"))
-    if not way.centre_from <= centre < scaled_width:
-        return False
-    left = centre - size // 2
+    left = 0
+    if not way.whole:
+        mass = np.cumsum(cv2.reduce(scaled, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0])
+        centre = int(np.searchsorted(mass, mass[-1] / 2, side="right"))
+        if not way.centre_from <= centre < scaled_width:
+            return _NO_CENTRE
+        left = centre - size // 2
     _cut(scaled, left, silhouette)
     x_scale, y_scale = scaled_width / width, size / height
     window[0] = x_scale, 0.0, 0.5 * x_scale - 0.5 - left
     window[1] = 0.0, y_scale, (0.5 - top) * y_scale - 0.5
-    return True
+    return _KEPT
 
 
 def _cut(scaled: ByteArray, left: int, silhouette: ByteArray) -> None:

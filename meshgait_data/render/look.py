@@ -10,7 +10,7 @@ from meshgait_data.errors import UsageError
 from meshgait_data.render.align import NAMES, align, doubled, reframe
 from meshgait_data.render.channels import check_channels
 from meshgait_data.render.degrade import Step, degrade
-from meshgait_data.types import Aligned, BoolArray, ByteArray, FloatArray, IntArray, SequenceKey
+from meshgait_data.types import Aligned, ByteArray, FloatArray, IntArray, SequenceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,28 @@ class Look:
         return align(self.degraded(masks, key, frames), size, variant=self.alignment)
 
     def fields(
-        self, masks: ByteArray, key: SequenceKey, frames: IntArray, size: int
-    ) -> tuple[dict[str, NDArray[Any]], BoolArray]:
+        self, masks: ByteArray, key: SequenceKey, frames: IntArray, size: int, *, sizes: IntArray | None = None
+    ) -> tuple[dict[str, NDArray[Any]], ByteArray]:
         """What a packed sequence has of masks: silhouettes, windows, and the finer silhouettes if they are wanted.
+
+        Parameters
+        ----------
+        sizes
+            (F, 2) width and height of each picture, where they do not fill the masks.
 
         Returns
         -------
-        Name of the field to its array over the frames that survived; and which of the frames these are.
+        Name of the field to its array over the frames that survived; and the fates (F,) of all, see ``align.FATES``.
         """
         spoilt = self.degraded(masks, key, frames)
-        aligned = align(spoilt, size, variant=self.alignment)
+        aligned = align(spoilt, size, variant=self.alignment, sizes=sizes)
         found = {"silhouettes": aligned.silhouettes, "windows": aligned.windows}
         if self.fine:
-            found["silhouettes_128"] = self.through(spoilt[aligned.kept], doubled(aligned.windows), 128)
-        return found, aligned.kept
+            own = None if sizes is None else sizes[aligned.kept]
+            found["silhouettes_128"] = reframe(
+                spoilt[aligned.kept], doubled(aligned.windows), 128, variant=self.alignment, sizes=own
+            )
+        return found, aligned.fates
 
     def through(self, masks: ByteArray, windows: FloatArray, size: int) -> ByteArray:
         """Masks (F, H, W) through windows (F, 2, 3) that are known, as (F, size, size)."""

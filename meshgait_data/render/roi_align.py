@@ -57,7 +57,8 @@ def roi_align(masks: ByteArray, size: tuple[int, int] = (64, 44), *, ratios: Flo
     scale = count / (high - low)
     windows[:, [0, 1], [0, 1]] = scale
     windows[:, :, 2] = -low * scale - 0.5
-    return Aligned(silhouettes, windows.astype(np.float32), kept)
+    # Only empty masks are left out.
+    return Aligned(silhouettes, windows.astype(np.float32), kept, (~kept).astype(np.uint8))
 
 
 def through_boxes(masks: ByteArray, windows: FloatArray, silhouettes: ByteArray) -> None:

@@ -167,7 +167,8 @@ def render_sequence(
         # Without labels and channels nobody asks what the surface is behind a white pixel, at half the cost.
         depth = depth_maps(part.vertices, body.faces, camera) if look.labels or look.channels else None
         masks = depth.masks() if depth else silhouettes(part.vertices, body.faces, camera)
-        chunk, some = look.fields(masks, key, chosen, size)
+        chunk, fates = look.fields(masks, key, chosen, size)
+        some = fates == 0
         windows = chunk["windows"]
         if look.rendered:
             chunk["rendered_silhouettes"] = look.through(masks[some], windows, size)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from meshgait_data.manifest_protocol import Protocol, by_name, in_words
 from meshgait_data.shards.dataset import DatasetInfo
 from meshgait_data.shards.schema import BY_NAME, ONE_BIT_THRESHOLD
 from meshgait_data.shards.table import SequenceTable
@@ -98,16 +99,23 @@ def _by(what: str, values: NDArray[np.object_], sequences: SequenceTable) -> str
 
 
 def _protocol(info: DatasetInfo) -> str:
-    split, protocol = info.split, info.protocol
-    probe = "all other walks of enrolled test identities" if protocol.probe == "rest" else _some(protocol.probe)
-    views = "left out" if protocol.exclude_identical_view else "kept"
-    return f"""## Split and protocol
+    split = info.split
+    told = "\n".join(f"- {name}: {_scored(one)}" for name, one in by_name(info.protocol, info.protocols).items())
+    return f"""## Split and protocols
 
 - {len(split.train)} identities to train on: {_some(split.train)}
 - {len(split.test)} identities to test on: {_some(split.test)}
-- gallery: {_some(protocol.gallery)}; probes: {probe}
-- pairs of the same view are {views}; ranks {", ".join(map(str, protocol.ranks))} are reported
+{told}
 """
+
+
+def _scored(protocol: Protocol) -> str:
+    groups = "; ".join(
+        f"{name}{': ' if name else ''}gallery {in_words(gallery)}, probes {in_words(probe)}"
+        for name, (gallery, probe) in protocol.roles().items()
+    )
+    views = ", identical views left out" if protocol.exclude_identical_view else ""
+    return f"{protocol.kind} ({groups}){views}; ranks {', '.join(map(str, protocol.ranks))}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -143,10 +151,9 @@ def _losses(info: DatasetInfo, sequences: SequenceTable) -> str:
 
 def _licence(info: DatasetInfo) -> str:
     licence = info.licence
-    may = "yes" if licence.may_share_labels else "**no**"
     rows = [
-        ("labels (joints, markers, body parameters, quality)", may),
-        ("silhouettes", may),
+        ("labels (joints, markers, body parameters, quality)", "yes" if licence.may_share_labels else "**no**"),
+        ("silhouettes", "yes" if licence.shares_silhouettes else "**no**"),
         ("images of the source", "not in here; ask its owners"),
         ("the body model", f"not in here; its licence: {info.body.licence}" if info.body else "not in here"),
     ]
@@ -154,12 +161,13 @@ def _licence(info: DatasetInfo) -> str:
     if others:
         rows[2] = (f"what rides along from the source ({others})", "ask its owners")
     thanks = f"\nAcknowledgement to print in publications:\n\n> {licence.acknowledgement}\n"
+    asked = f"\nTo get the data: {licence.request}\n"
     return f"""## Licence
 
 The licence of the source holds for what is derived from it: **{licence.name}**. {licence.summary}
 
 {_table(("what", "may be given on"), rows)}
-{thanks if licence.acknowledgement else ""}
+{thanks if licence.acknowledgement else ""}{asked if licence.request else ""}
 Cite: {info.citation}
 """
 

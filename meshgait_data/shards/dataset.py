@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from meshgait_data.atomic import write_text
 from meshgait_data.conventions import SMPL_JOINTS, SMPL_MIRROR, SMPL_SET, mirror_names
 from meshgait_data.errors import ManifestError, ShardError
-from meshgait_data.manifest import Licence, Manifest, Protocol, Split
+from meshgait_data.manifest import Licence, Manifest, Split
+from meshgait_data.manifest_protocol import Protocol
 from meshgait_data.shards.checksums import AGAIN
 from meshgait_data.shards.schema import SCHEMA_VERSION, ArraySpec, in_order, sizes_of
 from meshgait_data.strict import build, to_plain
@@ -131,6 +132,8 @@ class DatasetInfo:
     versions: dict[str, str] = field(default_factory=dict)
     """Package to version that packed it."""
     complete: bool = True
+    protocols: dict[str, Protocol] = field(default_factory=dict)
+    """Further ways to score, by name; ``protocol`` holds by default."""
 
     def __post_init__(self) -> None:
         if len({part.name for part in self.parts}) != len(self.parts):
@@ -173,7 +176,7 @@ def describe(
     Parameters
     ----------
     manifest
-        The source: its licence, split and protocol hold for the dataset.
+        The source: its licence, split and protocols hold for the dataset.
     fields
         See :func:`fields_of`.
     joints
@@ -200,6 +203,7 @@ def describe(
         parts=tuple(parts),
         index_crc32c=index_crc32c,
         versions=dict(versions or {}),
+        protocols=dict(manifest.protocols),
     )
 
 

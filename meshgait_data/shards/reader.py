@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meshgait_data.errors import ShardError
-from meshgait_data.manifest import Licence, Protocol, Split
+from meshgait_data.manifest import Licence, Split
+from meshgait_data.manifest_protocol import Protocol, by_name
 from meshgait_data.shards.beside import all_sequences, read_marker_file
 from meshgait_data.shards.chunks import Frames, OneBitArray
 from meshgait_data.shards.dataset import MARKERS, DatasetInfo, JointSet, PartEntry, read_dataset
@@ -62,6 +63,11 @@ class Shards:
     def protocol(self) -> Protocol:
         """How recognition is scored."""
         return self.info.protocol
+
+    @property
+    def protocols(self) -> dict[str, Protocol]:
+        """All ways to score by name; the first holds by default."""
+        return by_name(self.info.protocol, self.info.protocols)
 
     @property
     def split(self) -> Split:

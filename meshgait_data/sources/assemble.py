@@ -7,6 +7,7 @@ import numpy as np
 from meshgait_data.errors import SourceError
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.manifest_source import Source
+from meshgait_data.sources.joining import joined
 from meshgait_data.sources.parts import Parts
 from meshgait_data.sources.track import Track, all_frames, joints_at, keypoints_at, masks_at
 from meshgait_data.types import BodyParams, CaptureKey, GivenParams, IntArray, Observations
@@ -15,21 +16,17 @@ from meshgait_data.types import BodyParams, CaptureKey, GivenParams, IntArray, O
 def assemble(key: CaptureKey, source: Source, parts: Parts) -> Observations:
     """Put the parts of a walk on the frames that any of them has, thinned by ``keep_every``.
 
+    What cannot be joined with the others, see :mod:`meshgait_data.sources.joining`, is not part of the observations.
+
     Raises
     ------
     SourceError
-        Where the kinds have no frame in common, or the walk is shorter than ``min_seconds``.
+        Where views, or a view and what is of the whole walk, have no frame in common, or the walk is shorter than
+        ``min_seconds``.
     """
-    tracks = parts.tracks()
-    ids = kept_frames(source, tracks)
-    fps = source.fps / max(_step(ids), 1.0)
-    seconds = len(ids) / fps
-    if seconds < source.min_seconds:
-        raise SourceError(
-            f"only {seconds:.2f} s can be used, the least is {source.min_seconds:g} s",
-            where=str(key),
-            hint="take the files from their source again, or lower source: min_seconds in the manifest",
-        )
+    sha256 = parts.sha256()
+    parts = joined(key, parts).parts
+    ids, fps = timeline(key, source, parts)
     joints = parts.joints
     return Observations(
         key=key,
@@ -40,7 +37,7 @@ def assemble(key: CaptureKey, source: Source, parts: Parts) -> Observations:
         joint_set="" if joints is None else joints.data.point_set,
         frame_ids=ids,
         fps=fps,
-        source_sha256=parts.sha256(),
+        source_sha256=sha256,
         markers=_markers(parts, ids),
         static=parts.static,
         keypoints=tuple(keypoints_at(track, ids) for track in parts.keypoints),
@@ -48,6 +45,26 @@ def assemble(key: CaptureKey, source: Source, parts: Parts) -> Observations:
         given=None if parts.given is None else _given_at(parts.given, ids),
         cameras=parts.cameras,
     )
+
+
+def timeline(key: CaptureKey, source: Source, parts: Parts) -> tuple[IntArray, float]:
+    """(F,) ids of the frames of a walk, after thinning, and how many of them there are in a second.
+
+    Raises
+    ------
+    SourceError
+        As :func:`assemble`.
+    """
+    ids = kept_frames(source, parts.tracks())
+    fps = source.fps / max(_step(ids), 1.0)
+    seconds = len(ids) / fps
+    if seconds < source.min_seconds:
+        raise SourceError(
+            f"only {seconds:.2f} s can be used, the least is {source.min_seconds:g} s",
+            where=str(key),
+            hint="take the files from their source again, or lower source: min_seconds in the manifest",
+        )
+    return ids, fps
 
 
 def kept_frames(source: Source, tracks: list[Track[Any]]) -> IntArray:
@@ -64,7 +81,7 @@ def _step(ids: IntArray) -> float:
 
 
 def findings_of(key: CaptureKey, source: Source, parts: Parts) -> tuple[Finding, ...]:
-    """What is wrong with a walk although it can be used."""
+    """What is wrong with the files of a walk although it can be used."""
     findings = [finding for track in parts.tracks() for finding in track.findings]
     findings += parts.findings
     views = {track.data.view for track in parts.keypoints} | {track.data.view for track in parts.masks}

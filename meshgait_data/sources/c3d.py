@@ -20,6 +20,7 @@ import numpy as np
 from meshgait_data.errors import SourceError
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.types import FloatArray, IntArray
+from meshgait_data.untrusted import read_bytes
 
 METRES = {"m": 1.0, "meter": 1.0, "meters": 1.0, "metre": 1.0, "metres": 1.0, "cm": 0.01, "dm": 0.1, "mm": 0.001}
 """Units of length that POINT:UNITS may name."""
@@ -90,11 +91,7 @@ def read_c3d(path: Path, *, subject: str = "") -> MarkerTake:
         Where the file is damaged, has no markers, a unit that is no length, or several people and ``subject`` does not
         say which.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
-        raise SourceError(what, where=str(path), hint="check that it is a file and its permissions") from error
+    data = read_bytes(path)
     raw = _parse(data, str(path))
     findings = list(raw.findings)
     columns, names, person = _select(raw, subject, str(path))

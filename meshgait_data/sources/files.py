@@ -8,6 +8,7 @@ from meshgait_data.errors import SourceError
 from meshgait_data.sources.amc import parse_motion
 from meshgait_data.sources.asf import parse_skeleton
 from meshgait_data.sources.mocap import Motion, Skeleton
+from meshgait_data.untrusted import MOST_TEXT_BYTES, read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,7 @@ def read_text(path: Path) -> TextFile:
     SourceError
         Where the file cannot be read, is empty, or is binary.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
-        raise SourceError(what, where=str(path), hint="check that it is a file and its permissions") from error
+    data = read_bytes(path, MOST_TEXT_BYTES)
     if not data.strip():
         raise SourceError("the file is empty", where=str(path), hint="take the file from its source again")
     if b"\0" in data:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +13,13 @@ from meshgait_data.manifest import Manifest, load_joint_map
 from meshgait_data.manifest_source import Source
 from meshgait_data.sources.amc import parse_motion
 from meshgait_data.sources.asf import parse_skeleton
-from meshgait_data.sources.assemble import assemble, findings_of
+from meshgait_data.sources.assemble import assemble, findings_of, timeline
 from meshgait_data.sources.files import read_text
+from meshgait_data.sources.joining import joined
 from meshgait_data.sources.kinematics import pose
 from meshgait_data.sources.mocap import Motion, Skeleton
-from meshgait_data.sources.parts import read_parts
+from meshgait_data.sources.parts import Lost, read_also, read_parts
+from meshgait_data.sources.track import Track, frames_text
 from meshgait_data.types import CaptureKey, IntArray, Observations
 
 
@@ -36,12 +39,12 @@ class Take:
     """What is wrong with it although it can be used."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Glance:
-    """What the index keeps of one capture's files."""
+    """What one capture's files hold, before it is put together."""
 
-    frames: int
-    """After thinning."""
+    frame_ids: IntArray
+    """(F,) after thinning."""
     fps: float
     """Of these frames."""
     sha256: str
@@ -49,6 +52,12 @@ class Glance:
     walk_sha256: str
     """Hash over what was recorded: equal in copies of one walk."""
     findings: tuple[Finding, ...]
+    tracks: tuple[Track[Any], ...] = ()
+    """What each kind has, in frames of the walk; none for a source of one format."""
+    lost: tuple[Lost, ...] = ()
+    """What is there and cannot be used."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Kind and view of what cannot be joined with the others."""
 
 
 def observe(manifest: Manifest, root: Path, key: CaptureKey) -> Observations:
@@ -91,14 +100,19 @@ def observe(manifest: Manifest, root: Path, key: CaptureKey) -> Observations:
 
 def glance(manifest: Manifest, root: Path, key: CaptureKey) -> Glance:
     """Frames, hashes and findings of one capture; raises SourceError like :func:`observe`."""
-    if manifest.source.format is None:
+    source = manifest.source
+    if source.format is None:
         parts = read_parts(manifest, root, key)
-        seen = assemble(key, manifest.source, parts)
+        also, broken = read_also(manifest, root, key) if source.also else ([], [])
+        whole = joined(key, parts, also)
+        ids, fps = timeline(key, source, whole.parts)
         recorded = hashlib.sha256(" ".join(track.sha256 for track in parts.tracks()).encode()).hexdigest()
-        findings = findings_of(key, manifest.source, parts)
-        return Glance(len(seen.frame_ids), seen.fps, seen.source_sha256, recorded, findings)
+        findings = (*findings_of(key, source, parts), *(f for track in also for f in track.findings), *whole.findings)
+        tracks = (*whole.parts.tracks(), *whole.also)
+        lost = (*parts.lost, *broken)
+        return Glance(ids, fps, parts.sha256(), recorded, findings, tracks, lost, whole.left_out)
     take = read_take(manifest, root, key)
-    return Glance(len(take.motion), manifest.source.working_fps, take.sha256, take.motion_sha256, take.findings)
+    return Glance(take.motion.frame_ids, source.working_fps, take.sha256, take.motion_sha256, take.findings)
 
 
 def read_take(manifest: Manifest, root: Path, key: CaptureKey) -> Take:
@@ -141,14 +155,7 @@ def _findings(motion: Motion, where: str) -> tuple[Finding, ...]:
         findings.append(Finding(Severity.WARNING, "MG-SOURCE-001", where, message, hint))
     lost = motion.frame_ids[~motion.finite()]
     if len(lost):
-        message = f"{len(lost)} of {len(motion)} frames hold numbers that are not finite: {_ranges(lost)}"
+        message = f"{len(lost)} of {len(motion)} frames hold numbers that are not finite: {frames_text(lost)}"
         hint = "these frames are left out of everything; take the file from its source again to have them"
         findings.append(Finding(Severity.WARNING, "MG-SOURCE-002", where, message, hint))
     return tuple(findings)
-
-
-def _ranges(ids: IntArray, most: int = 6) -> str:
-    """``3-5, 9``: runs of consecutive ids."""
-    runs = np.split(ids, np.flatnonzero(np.diff(ids) != 1) + 1)
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
-    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more stretches" if len(texts) > most else "")

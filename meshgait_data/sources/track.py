@@ -1,6 +1,6 @@
 """What readers of sources give: a value over frames, the ids of these frames, and what was noticed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Generic, TypeVar
@@ -26,6 +26,12 @@ class Track(Generic[T]):
     """What was noticed although it can be used."""
     sha256: str = ""
     """Hash over the source files."""
+    counted: bool = True
+    """Whether the files, or the manifest, say which frames these are; otherwise they are 0, 1, 2 and so on."""
+    kind: str = ""
+    """Block of the manifest's source that they come from, e.g. ``silhouettes``."""
+    view: str = ""
+    """View that they are of; empty where they are of the whole walk."""
 
 
 def all_frames(tracks: Iterable[Track[Any]]) -> IntArray:
@@ -58,11 +64,14 @@ def keypoints_at(track: Track[Keypoints], frame_ids: IntArray) -> Keypoints:
 
 def masks_at(track: Track[Masks], frame_ids: IntArray) -> Masks:
     """The masks of frames (F,); empty and not seen in frames that the track lacks."""
-    return replace(
-        track.data,
-        images=_placed(track.data.images, track.frame_ids, frame_ids, 0),
-        seen=_placed(track.data.seen, track.frame_ids, frame_ids, 0),
-    )
+    placed: dict[str, Any] = {}
+    for name in ("images", "seen", "grey", "sizes"):
+        values = getattr(track.data, name)
+        placed[name] = None if values is None else _placed(values, track.frame_ids, frame_ids, 0)
+    data, count = track.data, len(track.frame_ids)
+    rows = np.arange(count) if data.rows is None else data.rows
+    placed["rows"] = _placed(rows, track.frame_ids, frame_ids, -1)
+    return replace(data, **placed, file_frames=count if data.file_frames is None else data.file_frames)
 
 
 def joints_at(joints: NDArray[Any], own: IntArray, frame_ids: IntArray) -> NDArray[Any]:
@@ -95,5 +104,18 @@ def _placed(values: NDArray[Any], own: IntArray, wanted: IntArray, empty: float)
     return result
 
 
-def _span(ids: Sequence[int] | IntArray) -> str:
+def frames_text(ids: IntArray, most: int = 6) -> str:
+    """Runs of ids (F,), which increase, as text.
+
+    >>> frames_text(np.array([3, 4, 5, 9]))
+    '3-5, 9'
+    """
+    if not len(ids):
+        return "none"
+    runs = np.split(ids, np.flatnonzero(np.diff(ids) != 1) + 1)
+    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more stretches" if len(texts) > most else "")
+
+
+def _span(ids: IntArray) -> str:
     return f"{ids[0]}-{ids[-1]}" if len(ids) else "(none)"

@@ -45,7 +45,8 @@ def from_work(work: Path, key: str, body: Body, markers: MarkerSet) -> tuple[lis
         Where no view can be rendered.
     """
     index = read_index(work)
-    rows = choose(key, [(row.key, row) for row in index.rows], str(work))
+    rows = choose(key, [(row.key, row) for row in index.rendered()], str(work))
+    rows = [row for row in rows if row.capture == rows[0].capture]
     fit = read_fit(fit_path(work, rows[0].capture))
     sequences, failures = render_views(body, markers, fit, index.manifest, [row.view for row in rows])
     if len(rows) == 1:
@@ -92,10 +93,10 @@ def _grey(shards: Shards, record: SequenceRecord) -> SequenceData:
 
 def choose(key: str, known: Sequence[tuple[SequenceKey, Row]], where: str) -> list[Row]:
     """Rows of one sequence, or of all views of one capture; raises UsageError with near matches."""
-    chosen = [row for found, row in known if key.strip("/") in (str(found), str(found.capture))]
+    chosen = [row for found, row in known if key.strip("/") in (str(found), found.walk)]
     if chosen:
         return chosen
-    names = {str(found) for found, _ in known} | {str(found.capture) for found, _ in known}
+    names = {str(found) for found, _ in known} | {found.walk for found, _ in known}
     near = difflib.get_close_matches(key, sorted(names), n=3, cutoff=0.5)
     example = next(iter(sorted(names)), "dataset/subject/condition/view")
     hint = f"did you mean {', '.join(near)}?" if near else f"a key is like {example}"

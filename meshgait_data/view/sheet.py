@@ -65,7 +65,7 @@ def contact_sheet(
     height = TITLE + sum(CAPTION + len(block.image) + GAP + CAPTION for block in blocks) + FOOT + MARGIN
     width = 2 * MARGIN + max(_TEXT_WIDTH, *(block.image.shape[1] for block in blocks))
     canvas = np.full((height, width, 3), PAPER, np.uint8)
-    texts: list[Text] = [(MARGIN, 31.0, 18.0, str(shown[0].sequence.key.capture), "left")]
+    texts: list[Text] = [(MARGIN, 31.0, 18.0, shown[0].sequence.key.walk, "left")]
     top = TITLE
     for block in blocks:
         texts.append((MARGIN, top + CAPTION - 9, 12.0, block.caption, "left"))

@@ -73,12 +73,12 @@ def test_there_and_back(mgdata: Program, shards: Path, tmp_path: Path) -> None:
 
 def test_to_a_tree_and_back(mgdata: Program, shards: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
-    result = mgdata("convert", shards, tree, "--format", "opengait", "--fields", "joints,smpl, frame_ids")
+    result = mgdata("convert", shards, tree, "--format", "opengait", "--fields", "joints, smpl")
     assert result.exit_code == 0, result.output
     assert "left out   windows, joints_visible" in result.stdout
     assert "cannot hold cameras" in result.stdout
     assert sorted(path.name for path in (tree / "07/01/090").iterdir()) == [
-        f"{number}_{name}.pkl"
+        f"{number:02d}_{name}.pkl"
         for number, name in enumerate(
             ["silhouettes", "joints", "global_orient", "body_pose", "transl", "betas", "frame_ids"]
         )
@@ -94,7 +94,7 @@ def test_to_a_tree_and_back(mgdata: Program, shards: Path, tmp_path: Path) -> No
 def test_damage_in_a_tree_ends_with_1(mgdata: Program, shards: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     mgdata("convert", shards, tree, "--format", "opengait")
-    (tree / "07/01/090/0_silhouettes.pkl").write_bytes(b"\x80\x04cut")
+    (tree / "07/01/090/00_silhouettes.pkl").write_bytes(b"\x80\x04cut")
     result = mgdata("convert", tree, tmp_path / "back", "--json")
     assert result.exit_code == 1
     listed = json.loads(result.stdout)["findings"]

@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 
@@ -61,6 +63,7 @@ def test_shipped_data(mgdata, tmp_path):
         "people     12 under 14 subject names: 6 train, 6 test, 0 unused",
         "frames     6552 at 30 fps (3.6 min)",
         "findings   0 errors, 0 warnings, 1 notes",
+        f"  MG-INDEX-004       note     1  {CMU.default_root()}/LICENCE.txt: 1 file not used: LICENCE.txt"[:150],
         f"next       mgdata fit-smpl {tmp_path}",
     ]
     assert len(read_index(tmp_path).rows) == 759
@@ -166,8 +169,8 @@ def test_many_findings_are_not_all_printed(index, root, tmp_path):
     result = index()
     assert result.exit_code == 1
     assert result.stderr.count("MG-INDEX-001") == 20
-    assert f"and 10 more; all are in {tmp_path / 'work' / 'findings.jsonl'}" in result.stderr
-    assert len((tmp_path / "work" / "findings.jsonl").read_text().splitlines()) == 30
+    assert f"and 11 more; all are in {tmp_path / 'work' / 'findings.jsonl'}" in result.stderr
+    assert len((tmp_path / "work" / "findings.jsonl").read_text().splitlines()) == 31
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def test_wrong_manifest(index, manifest, tmp_path, old, new, message, hint):
 @pytest.mark.parametrize(
     ("args", "message", "hint"),
     [
-        (("nowhere.yaml",), "no file and no shipped name 'nowhere.yaml'", "one of: cmu_walk"),
+        (("nowhere.yaml",), "no file and no shipped name 'nowhere.yaml'", "one of: "),
         (("cmu_walk", "--root", "gone"), "gone: no such folder", "--root DIR"),
         (("cmu_walk", "--root", __file__), "is a file", ""),
         (("cmu_walk", "--jobs", "0"), "0 is not in the range", ""),
@@ -220,3 +223,46 @@ def test_work_folder_that_cannot_be_made(mgdata, manifest, root, tmp_path):
     result = mgdata("index", manifest, "--root", root, "--work", tmp_path / "file" / "work")
     assert result.exit_code == 3
     assert "cannot write" in result.stderr
+
+
+@pytest.fixture
+def filmed(tmp_path):
+    """Masks of two walks, each seen by two cameras; one view cannot be used."""
+    for place in ("07/nm-01/000", "07/nm-01/090", "16/nm-01/000", "16/nm-01/090"):
+        folder = tmp_path / "masks" / place
+        folder.mkdir(parents=True)
+        for frame in range(6):
+            image = np.zeros((64, 64), np.uint8)
+            image[4 + frame : 60, 20:40] = 0 if place == "16/nm-01/090" else 255
+            cv2.imwrite(str(folder / f"{frame:03d}.png"), image)
+    plain = yaml.safe_load(dump_yaml(CMU)) | {"same_person": [], "split": {"train": ["07"], "test": ["16"]}}
+    plain |= {
+        "root": str(tmp_path / "masks"),
+        "protocol": {"gallery": []},
+        "layout": {"pattern": "{subject}/{condition}/{view}"},
+        "source": {"fps": 25, "min_seconds": 0, "silhouettes": {"path": "{folder}", "format": "images"}},
+    }
+    path = tmp_path / "filmed.yaml"
+    path.write_text(yaml.safe_dump(plain))
+    return path
+
+
+def test_views_kinds_and_findings_are_counted(mgdata, filmed, tmp_path):
+    result = mgdata("index", filmed, "--work", tmp_path / "work")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[:3] == ["sequences  000  090  all views", "nm-01        2    1          3", ""]
+    assert "sequences  3 in 2 views, 1 views or kinds cannot be used" in lines
+    assert "           3 with silhouettes, 18 frames" in lines
+    assert ["MG-INDEX-001", "error", "1"] in [line.split()[:3] for line in lines]
+    again = json.loads(mgdata("index", filmed, "--work", tmp_path / "work", "--json").stdout)
+    assert again["by_view"] == {"nm-01": {"000": 2, "090": 1}}
+    assert again["by_kind"] == {"silhouettes": {"sequences": 3, "frames": 18}}
+    assert again["by_id"]["MG-INDEX-001"]["count"] == 1
+
+
+def test_quick_writes_nothing(mgdata, filmed, tmp_path):
+    result = mgdata("index", filmed, "--work", tmp_path / "work", "--quick")
+    assert result.exit_code == 0, "what is in files it does not see"
+    assert "sequences  4 in 2 views" in result.stdout
+    assert not (tmp_path / "work").exists()

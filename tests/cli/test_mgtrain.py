@@ -67,8 +67,33 @@ def test_mistakes_say_the_way_out(mgtrain, command, code, words, tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["run", "eval"])
+@pytest.mark.parametrize("command", ["run", "eval", "score"])
 def test_help_shows_an_example(mgtrain, command):
     result = mgtrain(command, "--help")
     assert result.exit_code == 0
     assert f"mgtrain {command} " in result.output.partition("Examples:")[2]
+
+
+def test_embeddings_are_scored_again_by_other_protocols(mgtrain, packed, tmp_path):
+    run = tmp_path / "run"
+    command = ("run", "debug", "--shards", packed, "--out", run, "-o", "run.steps=1", "-o", "run.device=cpu")
+    assert mgtrain(*command).exit_code == 0
+    assert mgtrain("eval", run, "--protocol", "all").exit_code == 0
+    first = json.loads((run / "metrics.json").read_text())
+    again = mgtrain("score", run, "--json", "--out", tmp_path / "again.json")
+    assert again.exit_code == 0, again.output
+    scored = json.loads(again.stdout)
+    assert scored["protocols"] == first["protocols"]
+    assert json.loads((tmp_path / "again.json").read_text()) == scored
+    other = tmp_path / "other.yaml"
+    text = (Path(__file__).parents[2] / "manifests" / "datasets" / "cmu_walk.yaml").read_text()
+    server = "protocols: {server: {kind: submission, gallery: [02/01, 16/15, 32/01], probe: {subjects: ['35']},"
+    other.write_text(text + f"{server} submission: {{columns: 3, name: '{{condition}}-{{view}}'}}}}}}\n")
+    made = mgtrain("score", run, "--manifest", other, "--protocol", "server", "--submission", tmp_path / "s.csv")
+    assert made.exit_code == 0, made.output
+    lines = (tmp_path / "s.csv").read_text().splitlines()
+    assert lines[0] == "videoId,rank1,rank2,rank3"
+    assert len(lines) == 5
+    wrong = mgtrain("score", run, "--protocol", "gait")
+    assert wrong.exit_code == 2
+    assert "there are main" in wrong.stderr

@@ -87,7 +87,8 @@ def test_every_file_is_a_capture_a_skeleton_or_in_a_finding(root):
     index, findings = scan(SMALL, root)
     files = sum(path.is_file() for path in root.rglob("*"))
     in_use = {row.path for row in index.rows} | {row.skeleton_path for row in index.rows}
-    counted = sum(int(re.match(r"(\d+) file", f.message)[1]) for f in findings if re.match(r"\d+ file", f.message))
+    told = [f.message for f in findings if f.id != "MG-INDEX-016"]
+    counted = sum(int(re.match(r"(\d+) file", text)[1]) for text in told if re.match(r"\d+ file", text))
     errors = ids(findings, Severity.ERROR)
     assert errors == ["MG-INDEX-001"] * 3
     assert files == len(in_use) + len(errors) + counted
@@ -211,8 +212,8 @@ def test_reading_what_is_not_an_index(root, tmp_path):
     path.write_bytes(whole)
     table = pq.read_table(path)
     metadata = dict(table.schema.metadata)
-    pq.write_table(table.replace_schema_metadata(metadata | {b"meshgait.index_schema": b"2"}), path)
-    with pytest.raises(InvalidData, match="schema version 2; this meshgait reads 1"):
+    pq.write_table(table.replace_schema_metadata(metadata | {b"meshgait.index_schema": b"1"}), path)
+    with pytest.raises(InvalidData, match="schema version 1; this meshgait reads 2"):
         read_index(work)
     pq.write_table(table.drop_columns(["fps"]).replace_schema_metadata(metadata), path)
     with pytest.raises(InvalidData, match="columns"):

@@ -30,15 +30,17 @@ CMU = load_manifest("cmu_walk")
 def test_shipped_manifests(name, tmp_path):
     manifest = load_manifest(name)
     assert manifest.name == name
-    load_joint_map(manifest.source.joint_map)
+    if manifest.source.joint_map_name:
+        load_joint_map(manifest.source.joint_map_name)
     path = tmp_path / "copy.yaml"
     path.write_text(dump_yaml(manifest))
     assert load_manifest(str(path)) == manifest
     assert load_manifest(str(path)).sha256() == manifest.sha256()
     root = manifest.default_root()
     assert root is None or not manifest.root.startswith("package:") or root.is_dir()
-    people = {walk.split("/")[0] for walk in manifest.protocol.gallery}
-    assert all(manifest.side(subject) == "test" for subject in people)
+    if isinstance(manifest.protocol.gallery, tuple):
+        people = {walk.split("/")[0] for walk in manifest.protocol.gallery}
+        assert all(manifest.side(subject) == "test" for subject in people)
 
 
 @pytest.mark.parametrize("name", SKELETONS)
@@ -76,8 +78,8 @@ CONTRADICTIONS = [
     ("source.skeleton", "../{subject}.asf", "below the root"),
     ("source.skeleton", "{condition}.asf", "must name {subject}"),
     ("layout.pattern", "/data/{subject}/{condition}", "below the root"),
-    ("layout.pattern", "{subject}.amc", "must name {condition} and {subject}"),
-    ("layout.pattern", "{subject}/{condition}/{view}", "must name {condition} and {subject}"),
+    ("layout.pattern", "{subject}.amc", "must name {condition}: the key is made of them"),
+    ("layout.pattern", "{subject}/{condition}/{camera}", "must name {condition} and {subject}"),
     ("layout.pattern", "{subject:>3}/{condition}", "must name {condition} and {subject}"),
     ("layout.pattern", "{subject}/{condition", "expected '}'"),
     ("layout.subject", "[", "not a regular expression"),
@@ -97,8 +99,7 @@ def test_contradictions(place, value, message):
     inner[key] = value
     with pytest.raises(ManifestError) as caught:
         build(Manifest, data, "f")
-    assert message in caught.value.what
-    assert caught.value.where == ": ".join(["f", *parents])
+    assert [one.path for one in caught.value.problems if message in one.what] == [".".join(parents)]
 
 
 def test_layout_reads_back_what_it_writes():

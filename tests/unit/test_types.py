@@ -16,7 +16,10 @@ parts = st.text(string.ascii_letters + string.digits + "-_.+é", min_size=1).fil
 def test_keys_round_trip(dataset, subject, condition, view):
     key = SequenceKey(dataset, subject, condition, view)
     assert SequenceKey.parse(str(key)) == key
-    assert CaptureKey.parse(str(key.capture)).sequence(view) == key
+    assert CaptureKey.parse(key.walk).sequence(view) == key
+    group = CaptureKey(dataset, subject, condition, view)
+    assert CaptureKey.parse(str(group)) == group
+    assert group.sequence("090") == CaptureKey(dataset, subject, condition).sequence("090")
     assert len({key, SequenceKey.parse(str(key))}) == 1
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from meshgait_data.errors import SourceError
 from meshgait_data.sources.cameras.calibration import Calibration, RawCamera, matrix, rotation_of
 from meshgait_data.sources.reading import joint_hash
+from meshgait_data.untrusted import MOST_TEXT_BYTES, read_bytes
 
 NAME, ABOUT = "opencv", "OpenCV FileStorage (.yml, .yaml, .xml): one camera a file, a folder of them, or a stereo pair"
 _SUFFIXES = (".yml", ".yaml", ".xml")
@@ -33,8 +34,7 @@ def _files(folder: Path) -> list[Path]:
 def _marked(path: Path) -> bool:
     if path.suffix.lower() not in _SUFFIXES:
         return False
-    with path.open("rb") as file:
-        start = file.read(4096)
+    start = read_bytes(path, MOST_TEXT_BYTES)[:4096]
     return start.startswith(b"%YAML") or b"<opencv_storage" in start
 
 
@@ -92,7 +92,7 @@ def read_storage(path: Path) -> dict[str, Any]:
     """Top level of a FileStorage: matrices as arrays, numbers, texts, and lists of these; raises SourceError."""
     import cv2
 
-    text = path.read_bytes().decode("utf-8", "replace")
+    text = read_bytes(path, MOST_TEXT_BYTES).decode("utf-8", "replace")
     try:
         storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
         root = storage.root()

@@ -12,9 +12,11 @@ from meshgait_data.sources.cameras.calibration import Calibration, RawCamera, ma
 from meshgait_data.sources.reading import joint_hash, read_npz
 from meshgait_data.strict import build
 from meshgait_data.types import Camera
+from meshgait_data.untrusted import read_bytes
 from meshgait_data.yaml_files import read_yaml
 
 NAME, ABOUT = "meshgait", "cameras.yaml or .npz of meshgait"
+_HINT = "see docs/formats/observations.md for the keys"
 _ARRAYS = ("names", "intrinsics", "rotation", "translation", "size")
 
 
@@ -38,8 +40,7 @@ def claims(path: Path) -> bool:
     """Whether a path is of this format."""
     if not path.is_file() or path.suffix.lower() not in (".yaml", ".yml", ".npz"):
         return False
-    with path.open("rb") as file:
-        return not file.read(5).startswith(b"%YAML")
+    return not read_bytes(path).startswith(b"%YAML")
 
 
 def read(path: Path) -> Calibration:
@@ -51,7 +52,7 @@ def _read_yaml(path: Path) -> Calibration:
     try:
         file = build(_File, read_yaml(str(path), "rigs")[0], str(path))
     except (ManifestError, UsageError) as error:
-        raise SourceError(error.what, where=error.where or str(path), hint=error.hint) from error
+        raise SourceError(error.what, where=error.where or str(path), hint=error.hint or _HINT) from error
     cameras = tuple(
         RawCamera(
             name,

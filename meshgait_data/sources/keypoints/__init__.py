@@ -51,11 +51,11 @@ def read_keypoints(
     if format not in ("auto", *KEYPOINT_FORMATS):
         hint = f"choose one of: auto, {', '.join(KEYPOINT_FORMATS)}"
         raise UsageError(f"no format of keypoints is called {format!r}", hint=hint)
-    source = Source(path)
+    options = options or KeypointOptions()
+    source = Source(path, options.names)
     allowed = [one for one in _FORMATS if format in ("auto", one.NAME)]
     chosen = next((one for one in allowed if one.claims(source)), None)
     if chosen is None:
         what = "not keypoints of a known format" if format == "auto" else f"not keypoints in format {format}"
         raise SourceError(what, where=str(path), hint=f"known: {'; '.join(KEYPOINT_FORMATS.values())}")
-    options = options or KeypointOptions()
     return to_track(chosen.read(source, options), view, options)

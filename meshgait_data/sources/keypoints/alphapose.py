@@ -6,10 +6,11 @@ Its usual layout has the records of COCO's results and is read as such.
 from typing import Any
 
 from meshgait_data.errors import SourceError
+from meshgait_data.sources.frames import frame_number
 from meshgait_data.sources.keypoints.coco import collect, triplets
 from meshgait_data.sources.keypoints.detections import Detections, KeypointOptions
 from meshgait_data.sources.keypoints.openpose import people_of
-from meshgait_data.sources.reading import Source, frame_number
+from meshgait_data.sources.reading import Source
 from meshgait_data.types import FloatArray
 
 NAME, ABOUT = "alphapose", "AlphaPose with --format cmu or open: one .json, entries by picture"

@@ -1,6 +1,7 @@
 """Keypoints as arrays: our plain npz, MediaPipe runs with several walks a file, and OpenGait's pickled arrays."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,19 @@ from numpy.typing import NDArray
 
 from meshgait_data.body.joint_files import joint_set_names, load_joint_set
 from meshgait_data.errors import SourceError
+from meshgait_data.findings import Finding, Severity
+from meshgait_data.sources.inert import stacked_frames, unpickled
 from meshgait_data.sources.keypoints.detections import Detections, KeypointOptions
 from meshgait_data.sources.keypoints.layouts import PointLayout, layout_of
-from meshgait_data.sources.reading import Source, check_frames, read_pickled_array, which_take
+from meshgait_data.sources.leaves import pickle_of
+from meshgait_data.sources.reading import Source, check_frames, named_text, which_take
+from meshgait_data.sources.track import frames_text
 from meshgait_data.types import FloatArray
+
+_MODALITIES = ("pose", "poses", "keypoints", "pose_2d", "pose2d", "kpts")
+"""Names of keypoints in OpenGait's trees, the first the first."""
+_MOST_SIZE = 1 << 16
+"""Side of a picture, pixels."""
 
 
 class Plain:
@@ -29,12 +39,9 @@ class Plain:
         """The person of the file; raises SourceError where arrays are lacking or do not fit each other."""
         arrays = source.arrays
         points = _points(arrays["points"], arrays.get("confidence"), source.where)
-        said = str(arrays.get("joint_set", ""))
+        said = named_text(arrays, "joint_set")
         layout = _named(arrays, said or options.joint_set, points.shape[1], source.where)
-        size = tuple(map(int, arrays.get("size", np.zeros(2)).ravel()))
-        return _single(
-            points, arrays.get("frame_ids"), layout, source, (size[0], size[1]) if len(size) == 2 else (0, 0)
-        )
+        return _single(points, arrays.get("frame_ids"), layout, source, _size(arrays.get("size"), source.where))
 
 
 class MediaPipe:
@@ -61,25 +68,63 @@ class MediaPipe:
 
 
 class OpenGait:
-    """Pickled array of OpenGait's trees: (F, P, 3), or (F, 2 + 3 P) as its Gait3D and GREW poses are."""
+    """Pickled array of OpenGait's trees: (F, P, 3), or (F, 2 + 3 P) with the header of Gait3D's and GREW's texts."""
 
-    NAME, ABOUT = "opengait", "OpenGait's .pkl: one array (F, P, 3) or (F, 2 + 3 P)"
+    NAME, ABOUT = "opengait", "OpenGait's .pkl, or a folder with one a modality: (F, P, 3) or (F, 2 + 3 P)"
 
     @staticmethod
     def claims(source: Source) -> bool:
         """Whether the source is of this format."""
-        return source.path.is_file() and source.path.suffix.lower() == ".pkl"
+        return source.suffix == ".pkl" or source.has(".pkl")
 
     @staticmethod
     def read(source: Source, options: KeypointOptions) -> Detections:
         """The person of the file; frames are counted from 0, as the format does not keep their numbers."""
-        array = read_pickled_array(source.path)
-        if array.ndim == 2 and array.shape[1] % 3 == 2:
-            array = array[:, 2:]
-        if array.ndim == 2 and array.shape[1] % 3 == 0:
-            array = array.reshape(len(array), -1, 3)
-        points = _points(array, None, source.where)
-        return _single(points, None, layout_of(options.joint_set, points.shape[1], source.where), source, (0, 0))
+        file = Source(pickle_of(source, _MODALITIES))
+        frames, lost = stacked_frames(unpickled(file.content, file.where), file.where)
+        rows = [_person(frame, file.where) for frame in frames if frame is not None]
+        if len({row.shape for row in rows}) != 1:
+            what = "frames with different numbers of points"
+            raise SourceError(what, where=file.where, hint="write the file again with one detector")
+        points = _points(np.stack(rows), None, file.where)
+        layout = layout_of(options.joint_set, points.shape[1], file.where)
+        ids = np.setdiff1d(np.arange(len(frames)), lost)
+        found = _single(points, ids, layout, file, (0, 0))
+        return replace(found, counted=False, findings=_lost(lost, len(frames), file.where))
+
+
+def _person(frame: NDArray[Any], where: str) -> NDArray[Any]:
+    """Points (P, 3) of one frame."""
+    shape = frame.shape
+    if frame.ndim == 3 and shape[0] == 1 and shape[2] in (2, 3):
+        frame = frame[0]
+    if frame.ndim == 1 and frame.size in (72, 82, 85):
+        hint = f"these are SMPL parameters, rows of {frame.size} numbers: name the file under smpl"
+        raise SourceError(f"frames of shape {shape} are no keypoints", where=where, hint=hint)
+    if frame.ndim == 2 and min(shape) > 3:
+        hint = "these are pictures: name the file under silhouettes"
+        raise SourceError(f"frames of shape {shape} are no keypoints", where=where, hint=hint)
+    if frame.ndim == 1 and frame.size % 3 == 2:
+        frame = frame[2:]
+    return frame.reshape(-1, 3) if frame.ndim == 1 and frame.size % 3 == 0 else frame
+
+
+def _lost(lost: tuple[int, ...], count: int, where: str) -> tuple[Finding, ...]:
+    if not lost:
+        return ()
+    what = f"{len(lost)} of {count} frames hold no points: {frames_text(np.array(lost))}; missing"
+    hint = "make the file again with a person in every frame"
+    return (Finding(Severity.WARNING, "MG-KEYPOINTS-008", where, what, hint),)
+
+
+def _size(size: NDArray[Any] | None, where: str) -> tuple[int, int]:
+    """Width and height; 0 where the file does not say."""
+    if size is None:
+        return 0, 0
+    if size.size != 2 or size.dtype.kind not in "fiu" or not ((size >= 0) & (size <= _MOST_SIZE)).all():
+        hint = "size is width and height of the picture in pixels"
+        raise SourceError(f"size is {size.dtype} of shape {size.shape}", where=where, hint=hint)
+    return int(size.flat[0]), int(size.flat[1])
 
 
 def _points(points: NDArray[Any], confidence: NDArray[Any] | None, where: str) -> FloatArray:
@@ -88,6 +133,8 @@ def _points(points: NDArray[Any], confidence: NDArray[Any] | None, where: str) -
         what = f"points of shape {points.shape} and type {points.dtype}"
         raise SourceError(what, where=where, hint="points are numbers (frames, points, 2 or 3)")
     values = points.astype(np.float64)
+    if confidence is not None and confidence.dtype.kind not in "fiub":
+        raise SourceError(f"confidence is {confidence.dtype}", where=where, hint="confidence is numbers from 0 to 1")
     if confidence is None:
         score = values[..., 2] if points.shape[2] == 3 else np.asarray(~np.isnan(values[..., 0]), dtype=np.float64)
     else:
@@ -124,4 +171,12 @@ def _single(
 ) -> Detections:
     ids = np.arange(len(points)) if frames is None else frames
     check_frames(ids, len(points), source.where)
-    return Detections(tuple(map(int, ids)), tuple(points[:, None]), layout, source.where, source.sha256, size=size)
+    return Detections(
+        tuple(map(int, ids)),
+        tuple(points[:, None]),
+        layout,
+        source.where,
+        source.sha256,
+        size=size,
+        counted=frames is not None,
+    )

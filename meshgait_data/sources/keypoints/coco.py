@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from meshgait_data.errors import SourceError
+from meshgait_data.findings import Finding
+from meshgait_data.sources.frames import frame_number
 from meshgait_data.sources.keypoints.detections import Detections, KeypointOptions
 from meshgait_data.sources.keypoints.layouts import layout_of
-from meshgait_data.sources.reading import Source, frame_number, numbers
+from meshgait_data.sources.reading import Source, numbers
 from meshgait_data.types import FloatArray
 
 NAME, ABOUT = "coco", "COCO annotations or results, AlphaPose results: one .json a view"
@@ -50,6 +52,7 @@ def collect(
     size: tuple[int, int],
     *,
     sha256: str = "",
+    findings: tuple[Finding, ...] = (),
 ) -> Detections:
     """Detections of what was found by frame: numbers of the tracker (None: it gave none) and points (P, 3)."""
     counts = {len(points) for people in found.values() for _, points in people}
@@ -69,6 +72,7 @@ def collect(
         sha256=sha256 or source.sha256,
         tracks=tuple(tuple(int(number or 0) for number, _ in found[frame]) for frame in frames) if tracked else (),
         size=size,
+        findings=findings,
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from meshgait_data.findings import Finding
+from meshgait_data.sources.frames import FileNames
 from meshgait_data.sources.keypoints.layouts import PointLayout
 from meshgait_data.types import FloatArray
 
@@ -17,6 +18,8 @@ class KeypointOptions:
     """Width and height of the picture; 0 where unknown. A file that says it wins."""
     take: str = ""
     """Which walk of a file that holds several, e.g. the ``2`` of ``kp2``."""
+    names: FileNames | None = None
+    """Which files of a folder are frames."""
     person: int | None = None
     """Number that the detector's tracker gave to the walker; None: the one seen longest and largest."""
 
@@ -38,3 +41,5 @@ class Detections:
     size: tuple[int, int] = (0, 0)
     """Width and height of the picture; 0 where unknown."""
     findings: tuple[Finding, ...] = ()
+    counted: bool = True
+    """Whether the file says which frames these are."""

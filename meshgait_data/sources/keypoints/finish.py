@@ -13,6 +13,8 @@ from meshgait_data.types import BoolArray, FloatArray, IntArray, Keypoints
 
 _MOST_HOLES = 10
 """Frames that may lack for each one that is there; above that the numbers are not those of frames."""
+_FARTHEST = 1e7
+"""Pixels from the picture's corner: whatever is further away was not seen, and is no float32 perhaps."""
 _NORMALISED = 2.0
 """Coordinates that all lie below this are shares of the picture and not pixels."""
 _NEGATIVE = 0.05
@@ -34,7 +36,7 @@ def to_track(detections: Detections, view: str, options: KeypointOptions) -> Tra
     rows = chosen[:, list(detections.layout.rows)]
     size = detections.size if all(detections.size) else options.size
     confidence, more = _confidence(rows[..., 2], detections.where)
-    seen = np.isfinite(rows).all(axis=-1) & (confidence > 0)
+    seen = np.isfinite(rows).all(axis=-1) & (confidence > 0) & (np.abs(rows[..., :2]) < _FARTHEST).all(axis=-1)
     if not seen.any():
         raise SourceError("no point was seen in any frame", where=detections.where, hint="check that it is a walk")
     points, further = _in_pixels(rows[..., :2], seen, size, detections.where)
@@ -48,7 +50,13 @@ def to_track(detections: Detections, view: str, options: KeypointOptions) -> Tra
         size=size,
     )
     ids, holes = _evenly(np.array(detections.frame_ids, dtype=np.int64), detections.where)
-    track = Track(keypoints, np.array(detections.frame_ids, dtype=np.int64), (), detections.sha256)
+    track = Track(
+        keypoints,
+        np.array(detections.frame_ids, dtype=np.int64),
+        sha256=detections.sha256,
+        counted=detections.counted,
+        view=view,
+    )
     noticed = (*detections.findings, *findings, *more, *further, *holes)
     return replace(track, data=keypoints_at(track, ids), frame_ids=ids, findings=noticed)
 

@@ -8,7 +8,7 @@ import numpy as np
 from meshgait_data.errors import SourceError
 from meshgait_data.sources.keypoints.coco import collect
 from meshgait_data.sources.keypoints.detections import Detections, KeypointOptions
-from meshgait_data.sources.reading import Source, joint_hash, numbered, numbers, read_json
+from meshgait_data.sources.reading import Source, numbers, parse_json
 from meshgait_data.types import FloatArray
 
 NAME, ABOUT = "mmpose", "MMPose predictions: one .json a film, or a folder with one a picture"
@@ -50,22 +50,22 @@ class Folder:
     @staticmethod
     def claims(source: Source) -> bool:
         """Whether the source is of this format."""
-        if not source.has(".json") or source.has("_keypoints.json"):
-            return False
-        data, _ = read_json(next(path for _, path in numbered(source.path, [".json"])))
+        data = source.first_json
         return isinstance(data, list) and all(isinstance(one, dict) and "keypoint_scores" in one for one in data)
 
     @staticmethod
     def read(source: Source, options: KeypointOptions) -> Detections:
         """Everybody in the folder; raises SourceError where a file cannot be read."""
-        found: dict[int, list[tuple[int | None, FloatArray]]] = {}
-        files = numbered(source.path, [".json"])
-        for frame, path in files:
-            data, _ = read_json(path)
-            if not isinstance(data, list):
-                raise SourceError("no list of instances", where=str(path), hint=_HINT)
-            found[frame] = [(_tracked(one), _points(one, str(path))) for one in data]
-        return collect(found, source, options, (0, 0), sha256=joint_hash(path for _, path in files))
+        frames = source.frames([".json"], _instances)
+        found = dict(zip(frames.ids.tolist(), frames.values, strict=True))
+        return collect(found, source, options, (0, 0), sha256=frames.sha256, findings=frames.findings)
+
+
+def _instances(data: bytes, where: str) -> list[tuple[int | None, FloatArray]]:
+    people = parse_json(data, where)
+    if not isinstance(people, list):
+        raise SourceError("no list of instances", where=where, hint=_HINT)
+    return [(_tracked(one), _points(one, where)) for one in people]
 
 
 def _points(one: Any, where: str) -> FloatArray:

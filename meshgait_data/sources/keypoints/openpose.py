@@ -1,29 +1,32 @@
-"""OpenPose's folder with one ``*_keypoints.json`` a frame (BODY_25 or COCO's 18 points); OUMVLP-Pose has it too."""
+"""OpenPose's folder with one ``*_keypoints.json`` a frame (BODY_25 or COCO's 18 points).
+
+OUMVLP-Pose has the same content, by OpenPose and AlphaPose, in files ``0021.json`` and ``0021_keypoint.json``.
+"""
 
 from typing import Any
 
 from meshgait_data.errors import SourceError
 from meshgait_data.sources.keypoints.coco import collect, triplets
 from meshgait_data.sources.keypoints.detections import Detections, KeypointOptions
-from meshgait_data.sources.reading import Source, joint_hash, numbered, read_json
+from meshgait_data.sources.reading import Source, parse_json
 from meshgait_data.types import FloatArray
 
-NAME, ABOUT = "openpose", "OpenPose, OUMVLP-Pose: a folder with one *_keypoints.json a frame"
-_ENDING = "_keypoints.json"
+NAME, ABOUT = "openpose", "OpenPose, OUMVLP-Pose: a folder with one *_keypoints.json or .json a frame, key people"
+_ENDINGS = ("_keypoints.json", "_keypoint.json", ".json")
 _KEYS = ("pose_keypoints_2d", "pose_keypoints")
 """Name since version 1.3, and before."""
 
 
 def claims(source: Source) -> bool:
     """Whether the source is of this format."""
-    return source.has(_ENDING)
+    return source.has(_ENDINGS[0]) or (isinstance(source.first_json, dict) and "people" in source.first_json)
 
 
 def read(source: Source, options: KeypointOptions) -> Detections:
     """Everybody in the folder; raises SourceError where a file cannot be read."""
-    files = numbered(source.path, [_ENDING])
-    found = {frame: people_of(read_json(path)[0], str(path)) for frame, path in files}
-    return collect(found, source, options, (0, 0), sha256=joint_hash(path for _, path in files))
+    frames = source.frames(_ENDINGS, lambda data, where: people_of(parse_json(data, where), where))
+    found = dict(zip(frames.ids.tolist(), frames.values, strict=True))
+    return collect(found, source, options, (0, 0), sha256=frames.sha256, findings=frames.findings)
 
 
 def people_of(data: Any, where: str) -> list[tuple[int | None, FloatArray]]:

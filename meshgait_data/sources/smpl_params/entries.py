@@ -8,7 +8,7 @@ import numpy as np
 
 from meshgait_data.errors import SourceError
 from meshgait_data.rotations import log
-from meshgait_data.sources.smpl_params.inert import Unreadable
+from meshgait_data.sources.inert import Unreadable
 from meshgait_data.types import FloatArray, IntArray
 
 BODY_JOINTS = 21

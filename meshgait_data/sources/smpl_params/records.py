@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from meshgait_data.findings import Finding
+from meshgait_data.sources.frames import FileNames
 from meshgait_data.types import BodyParams, BoolArray, Camera, FloatArray, GivenParams, IntArray
 
 Axis = Literal["x", "y", "z", "-x", "-y", "-z"]
@@ -38,6 +40,8 @@ class ReadOptions:
     """Focal length of the nominal camera of weak-perspective layouts; by default ``NOMINAL_FOCAL`` times the side."""
     view: str = "camera"
     """Name of the view that camera-frame parameters are in."""
+    names: FileNames | None = None
+    """Which files of a folder are frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +91,9 @@ class Raw:
     joints: FloatArray | None = None
     """(F, 24, 3) joints that the file has along with the parameters, as they are there."""
     notes: tuple[str, ...] = ()
+    counted: bool = False
+    """Whether the layout itself says which frames these are."""
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +118,10 @@ class ParamsFile:
     """Over the files."""
     notes: tuple[str, ...] = field(default=())
     """What was assumed."""
+    findings: tuple[Finding, ...] = ()
+    """What was noticed."""
+    counted: bool = True
+    """Whether the files say which frames these are."""
 
     def __len__(self) -> int:
         return len(self.frame_ids)

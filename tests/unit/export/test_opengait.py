@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from meshgait_data.errors import ManifestError, UsageError
 from meshgait_data.export.opengait import (
     TreeFacts,
-    config,
     expand,
     file_names,
     has_leaf,
@@ -43,7 +41,7 @@ ALL = keys("1/a/0", "2/a/0", "2b/a/0", "3/nm-01/0", "3/nm-01/9", "3/nm-02/0", "4
 
 
 def test_files_sort_in_the_order_of_the_fields_however_many_there_are() -> None:
-    assert file_names(["silhouettes"]) == ("0_silhouettes.pkl",)
+    assert file_names(["silhouettes"]) == ("00_silhouettes.pkl",)
     fields = [f"field{number}" for number in range(12)]
     assert [name.split("_")[1].removesuffix(".pkl") for name in sorted(file_names(fields))] == fields
 
@@ -51,11 +49,11 @@ def test_files_sort_in_the_order_of_the_fields_however_many_there_are() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ([], ("silhouettes",)),
-        (["joints", "joints"], ("silhouettes", "joints")),
-        (["smpl"], ("silhouettes", "global_orient", "body_pose", "transl", "betas")),
-        (["joints", "silhouettes_128"], ("silhouettes_128", "joints")),
-        (["silhouettes_128", "silhouettes"], ("silhouettes_128", "silhouettes")),
+        ([], ("silhouettes", "frame_ids")),
+        (["frame_ids", "joints", "joints"], ("silhouettes", "frame_ids", "joints")),
+        (["smpl"], ("silhouettes", "global_orient", "body_pose", "transl", "betas", "frame_ids")),
+        (["joints", "silhouettes_128"], ("silhouettes_128", "joints", "frame_ids")),
+        (["silhouettes_128", "silhouettes"], ("silhouettes_128", "silhouettes", "frame_ids")),
     ],
 )
 def test_silhouettes_come_first_and_each_field_once(given: list[str], expected: tuple[str, ...]) -> None:
@@ -69,10 +67,10 @@ def test_a_leaf_is_written_as_a_whole(tmp_path: Path) -> None:
     assert has_leaf(tmp_path, key, tuple(arrays))
     assert not has_leaf(tmp_path, key, ("silhouettes",))
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*")) if path.is_file()] == [
-        "1/a/0/0_silhouettes.pkl",
-        "1/a/0/1_joints.pkl",
+        "1/a/0/00_silhouettes.pkl",
+        "1/a/0/01_joints.pkl",
     ]
-    loaded = pickle.loads((tmp_path / "1/a/0/0_silhouettes.pkl").read_bytes())  # noqa: TID251 - our own bytes
+    loaded = pickle.loads((tmp_path / "1/a/0/00_silhouettes.pkl").read_bytes())  # noqa: TID251 - our own bytes
     np.testing.assert_array_equal(loaded, arrays["silhouettes"])
 
 
@@ -94,21 +92,8 @@ def test_the_partition_names_who_was_exported(facts: TreeFacts) -> None:
     assert partition(named, ALL)["PROBE_SET"] == ["4-bg-01-0"]
 
 
-def test_the_config_fits_the_files(facts: TreeFacts, tmp_path: Path) -> None:
-    fields = ("silhouettes", "joints", "frame_ids")
-    text = config(tmp_path, facts, fields)
-    plain = yaml.safe_load(text)
-    assert plain["data_cfg"]["dataset_root"] == str(tmp_path)
-    assert plain["data_cfg"]["data_in_use"] == [True, False, False]
-    assert plain["data_cfg"]["dataset_partition"] == str(tmp_path / "partition.json")
-    # One transform for each modality in use.
-    assert plain["trainer_cfg"]["transform"] == [{"type": "BaseSilCuttingTransform"}]
-    assert all(name in text for name in file_names(fields))
-    assert "&id" not in text
-
-
 def test_facts_come_back_from_their_file(facts: TreeFacts, tmp_path: Path) -> None:
-    write_beside(tmp_path, facts, ALL, ("silhouettes",))
+    write_beside(tmp_path, facts, ALL, ("silhouettes", "frame_ids"))
     assert load_facts(str(tmp_path / "dataset.yaml")) == facts
     assert json.loads((tmp_path / "partition.json").read_text())["TEST_SET"] == ["3", "4"]
 

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from meshgait_data.errors import InvalidData, UsageError
-from meshgait_data.export.opengait import TreeFacts
-from meshgait_data.export.opengait_partition import people_findings, read_partition, with_partition
+from meshgait_data.export.opengait import TreeFacts, partition
+from meshgait_data.export.opengait_partition import people_findings, with_partition
 from meshgait_data.export.opengait_tree import modality, plan, read_leaf, scan
 from meshgait_data.findings import Finding
-from meshgait_data.manifest import Split, load_manifest
+from meshgait_data.manifest import Protocol, Split, load_manifest
+from meshgait_data.manifest_protocol import Select
 from meshgait_data.types import SequenceData, SequenceKey
 
 
@@ -267,40 +268,58 @@ def _partition(path: Path, **sets: list[str]) -> Path:
 def test_a_partition_gives_the_split(tmp_path: Path, facts: TreeFacts) -> None:
     root = tree(tmp_path / "tree", {f"{name}/a/000/000.pkl": figure(2) for name in ("001", "002", "003")})
     path = _partition(tmp_path / "p.json", TRAIN_SET=["001", "009"], TEST_SET=["002"])
-    split, probes = read_partition(path)
-    assert (split, probes) == (Split(("001", "009"), ("002",)), ())
     found = scan(root, facts.name)
-    changed, findings = with_partition(facts, path, found)
-    assert findings == []
+    changed = with_partition(facts, path, found)
+    assert changed.split == Split(("001", "009"), ("002",))
     assert [changed.side(name) for name in ("001", "002", "003")] == ["train", "test", "unused"]
     assert changed.protocol == facts.protocol
     people = people_findings(found, changed)
     assert [finding.id for finding in people] == ["MG-TREE-006", "MG-TREE-008"]
 
 
-def test_probes_of_whole_walks_become_the_protocol(tmp_path: Path, facts: TreeFacts) -> None:
+def test_probes_of_a_partition_become_the_protocol(tmp_path: Path, facts: TreeFacts) -> None:
     leaves = ["001/a/0", "002/a/0", "002/a/1", "002/b/0", "003/a/0"]
     root = tree(tmp_path / "tree", {f"{leaf}/x.pkl": figure(2) for leaf in leaves})
-    sets = {"TRAIN_SET": ["001"], "TEST_SET": ["002", "003"]}
-    path = _partition(tmp_path / "p.json", **sets, PROBE_SET=["002-a-0", "002-a-1"])
-    protocol = with_partition(facts, path, scan(root, facts.name))[0].protocol
-    assert (protocol.gallery, protocol.probe) == (("002/b", "003/a"), ("002/a",))
-    assert not protocol.exclude_identical_view
+    found, sets = scan(root, facts.name), {"TRAIN_SET": ["001"], "TEST_SET": ["002", "003"]}
     path = _partition(tmp_path / "p.json", **sets, PROBE_SET=["002-a-0"])
-    changed, findings = with_partition(facts, path, scan(root, facts.name))
-    assert [finding.id for finding in findings] == ["MG-TREE-007"]
-    assert changed.protocol == facts.protocol
+    changed = with_partition(facts, path, found)
+    assert (changed.protocol.kind, changed.protocol.gallery) == ("retrieval", "rest")
+    assert not changed.protocol.exclude_identical_view
+    # What is written of it is what was read.
+    assert partition(changed, [leaf.key for leaf in found.leaves])["PROBE_SET"] == ["002-a-0"]
+    path = _partition(tmp_path / "p.json", **sets, PROBE_SET=["002-a-0"], GALLERY_SET=["003-a-0"])
+    changed = with_partition(facts, path, found)
+    assert partition(changed, [leaf.key for leaf in found.leaves])["GALLERY_SET"] == ["003-a-0"]
+
+
+def test_probes_that_the_protocol_names_anyhow_leave_it_as_it_is(tmp_path: Path, facts: TreeFacts) -> None:
+    root = tree(tmp_path / "tree", {f"{leaf}/x.pkl": figure(2) for leaf in ("001/a/0", "002/a/0", "002/b/0")})
+    facts = replace(facts, protocol=Protocol(("002/a",), exclude_identical_view=True))
+    path = _partition(tmp_path / "p.json", TRAIN_SET=["001"], TEST_SET=["002"], PROBE_SET=["002-b-0"])
+    assert with_partition(facts, path, scan(root, facts.name)).protocol == facts.protocol
+
+
+def test_lists_that_the_protocol_asks_for_are_filled_in(tmp_path: Path, facts: TreeFacts) -> None:
+    root = tree(tmp_path / "tree", {f"{leaf}/x.pkl": figure(2) for leaf in ("001/a/0", "002/a/0", "002/b/0")})
+    facts = replace(facts, protocol=Protocol("rest", Select(listed="PROBE_SET"), kind="retrieval"))
+    path = _partition(tmp_path / "p.json", TRAIN_SET=["001"], TEST_SET=["002"], PROBE_SET=["002-b-0"])
+    protocol = with_partition(facts, path, scan(root, facts.name)).protocol
+    assert protocol == Protocol("rest", Select(keys=("002-b-0",)), kind="retrieval")
+    path = _partition(tmp_path / "p.json", TRAIN_SET=["001"], TEST_SET=["002"])
+    with pytest.raises(InvalidData, match="PROBE_SET"):
+        with_partition(facts, path, scan(root, facts.name))
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"TRAIN_SET": [1], "TEST_SET": []}', '{"TRAIN_SET": ["1"], "TEST_SET": ["1"]}']
 )
-def test_what_is_no_partition_is_refused(tmp_path: Path, text: str) -> None:
+def test_what_is_no_partition_is_refused(tmp_path: Path, facts: TreeFacts, text: str) -> None:
+    found = scan(tree(tmp_path / "tree", {"001/a/000/000.pkl": figure(2)}), facts.name)
     (tmp_path / "p.json").write_text(text)
     with pytest.raises(InvalidData, match="not a partition"):
-        read_partition(tmp_path / "p.json")
+        with_partition(facts, tmp_path / "p.json", found)
     with pytest.raises(UsageError):
-        read_partition(tmp_path / "missing.json")
+        with_partition(facts, tmp_path / "missing.json", found)
 
 
 def test_one_person_on_both_sides_is_refused(tmp_path: Path, facts: TreeFacts) -> None:

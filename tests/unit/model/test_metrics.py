@@ -3,67 +3,111 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshgait_model.metrics import cross_view_ranks, mean_average_precision, part_distances
+from meshgait_model.metrics import (
+    LUCKY,
+    STABLE,
+    UNLUCKY,
+    chance_of_match,
+    chance_of_precision,
+    first_matches,
+    match_ranks,
+)
+from meshgait_model.protocols.distances import blocks
 
-VIEWS = np.array(["000", "045", "090"])
+EVERYBODY = 0
 
 
-def labels(rng, count, people):
-    return np.array([f"p{i}" for i in rng.integers(0, people, count)]), rng.choice(VIEWS, count)
+def ranked(distances, people, gallery, *, cameras=None, gallery_cameras=None, rule=EVERYBODY):
+    distances = np.atleast_2d(np.array(distances, float))
+    probes, total = distances.shape
+    scores, counts = np.zeros((probes, 3, 3)), np.zeros((probes, 2), np.int64)
+    cameras = np.zeros(probes, np.int64) if cameras is None else np.array(cameras)
+    gallery_cameras = np.zeros(total, np.int64) if gallery_cameras is None else np.array(gallery_cameras)
+    match_ranks(distances, np.array(people), cameras, np.array(gallery), gallery_cameras, rule, scores, counts)
+    return scores, counts
 
 
-@given(st.integers(0, 10**6), st.booleans())
-def test_ranks_equal_a_search_probe_by_probe(seed, exclude):
+def test_scores_of_a_known_order():
+    scores, counts = ranked([0.1, 0.2, 0.3, 0.4], [7], [7, 1, 7, 2])
+    assert scores[0, :, STABLE].tolist() == [0, (1 + 2 / 3) / 2, 2 / 3]
+    assert counts.tolist() == [[2, 4]]
+
+
+def test_equal_distances_keep_the_order_of_the_gallery():
+    scores, _ = ranked([0.5, 0.5, 0.5], [7], [1, 7, 2])
+    assert scores[0, 0, [STABLE, LUCKY, UNLUCKY]].tolist() == [1, 0, 2]
+    assert scores[0, 1, [STABLE, LUCKY, UNLUCKY]].tolist() == [1 / 2, 1, 1 / 3]
+
+
+def test_what_a_probe_is_not_compared_with():
+    facts = {"cameras": [0], "gallery_cameras": [0, 1, 0, 1]}
+    near, people = [0.1, 0.2, 0.3, 0.4], [7, 7, 1, 1]
+    everybody, no_camera, no_same = (ranked(near, [7], people, rule=rule, **facts) for rule in range(3))
+    assert [counts.tolist() for _, counts in (everybody, no_camera, no_same)] == [[[2, 4]], [[1, 2]], [[1, 3]]]
+    nobody, counts = ranked(near, [7], [7, 1, 1, 1], rule=2, **facts)
+    assert np.isnan(nobody).all()
+    assert counts.tolist() == [[0, 3]]
+
+
+@given(st.integers(0, 10**6), st.integers(1, 4))
+def test_ranks_equal_a_search_probe_by_probe(seed, levels):
     rng = np.random.default_rng(seed)
-    probe, gallery = labels(rng, 20, 4), labels(rng, 15, 4)
-    distances = rng.random((20, 15))
-    found = cross_view_ranks(distances, probe, gallery, ranks=(1, 2), exclude_identical_view=exclude)
-    for row, probe_view in enumerate(found.views):
-        for column, gallery_view in enumerate(found.views):
-            hits = []
-            for i in np.flatnonzero(probe[1] == probe_view):
-                candidates = np.flatnonzero(gallery[1] == gallery_view)
-                if probe[0][i] in gallery[0][candidates]:
-                    order = candidates[np.argsort(distances[i, candidates])]
-                    hits.append([probe[0][i] in gallery[0][order[:k]] for k in (1, 2)])
-            expected = np.mean(hits, axis=0) if hits and not (exclude and row == column) else [np.nan] * 2
-            np.testing.assert_allclose(found.table[:, row, column], expected)
+    distances = rng.integers(0, levels + 1, (8, 15)).astype(float)
+    people, gallery, cameras = (rng.integers(0, 4, n) for n in (8, 15, 15))
+    before, matches = np.zeros((8, 4, 3), np.int64), np.zeros((8, 4), np.int64)
+    first_matches(distances, people, gallery, cameras, before, matches)
+    scores, _ = ranked(distances, people, gallery)
+    for i in range(8):
+        order = np.argsort(distances[i], kind="stable")
+        found = np.flatnonzero(gallery[order] == people[i])
+        assert (scores[i, 0, STABLE] == found[0]) if len(found) else np.isnan(scores[i, 0, STABLE])
+        for v in range(4):
+            hits = np.flatnonzero(gallery[order[cameras[order] == v]] == people[i])
+            assert matches[i, v] == len(hits)
+            assert before[i, v, STABLE] == (hits[0] if len(hits) else -1)
+            if len(hits):
+                assert before[i, v, LUCKY] <= before[i, v, STABLE] <= before[i, v, UNLUCKY]
 
 
-def test_chance_is_what_random_distances_reach():
+def test_chance_is_what_random_orders_reach():
     rng = np.random.default_rng(0)
-    probe = (np.repeat([f"p{i}" for i in range(5)], 400), np.repeat("000", 2000))
-    gallery = (np.array(["p0", "p0", "p1", "p2", "p3", "p4"]), np.repeat("090", 6))
-    found = cross_view_ranks(rng.random((2000, 6)), probe, gallery, ranks=(1, 3), exclude_identical_view=True)
-    np.testing.assert_allclose(found.mean(), found.mean_chance(), atol=0.04)
+    gallery = np.array([0, 0, 0, 1, 2, 3])
+    scores, counts = ranked(rng.random((20_000, 6)), np.zeros(20_000, np.int64), gallery)
+    for k in (1, 3):
+        assert (scores[:, 0, STABLE] < k).mean() == pytest.approx(chance_of_match(3, 6, k), abs=0.01)
+    assert scores[:, 1, STABLE].mean() == pytest.approx(chance_of_precision(counts[:1, 0], counts[:1, 1])[0], abs=0.005)
 
 
-def test_perfect_embeddings_score_one_and_equal_ones_score_nothing():
-    people = np.array(["a", "b", "c"])
-    probe, gallery = (people, np.repeat("000", 3)), (people, np.repeat("090", 3))
-    perfect = cross_view_ranks(1 - np.eye(3), probe, gallery, ranks=(1,), exclude_identical_view=True)
-    collapsed = cross_view_ranks(np.zeros((3, 3)), probe, gallery, ranks=(1,), exclude_identical_view=True)
-    assert perfect.mean()[0] == 1
-    assert collapsed.mean()[0] == 0
+def distances_of(a, b, metric="euclidean", rows=0):
+    whole = np.concatenate([a, b])
+    places = np.arange(len(a)), len(a) + np.arange(len(b))
+    return np.concatenate([found for _, found in blocks(whole, *places, metric, rows=rows)])
 
 
-def test_probes_without_their_person_in_a_view_are_counted_not_scored():
-    probe = (np.array(["a", "b"]), np.array(["000", "000"]))
-    gallery = (np.array(["a", "c"]), np.array(["090", "090"]))
-    found = cross_view_ranks(np.array([[0.0, 1], [0, 1]]), probe, gallery, ranks=(1,), exclude_identical_view=True)
-    assert found.mean()[0] == 1
-    assert found.unscorable == 1
-
-
-def test_average_precision_of_a_known_order():
-    matches = np.array([[True, False, True, False]])
-    allowed = np.array([[True, True, True, False]])
-    value = mean_average_precision(np.array([[0.1, 0.2, 0.3, 0.0]]), matches, allowed)
-    assert value == pytest.approx((1 + 2 / 3) / 2)
-
-
-def test_distance_is_the_mean_over_strips():
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_distance_is_the_mean_over_strips(rows):
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(4, 3, 5)), rng.normal(size=(6, 3, 5))
     expected = np.linalg.norm(a[:, None] - b[None], axis=-1).mean(-1)
-    np.testing.assert_allclose(part_distances(a, b), expected, rtol=1e-9)
+    np.testing.assert_allclose(distances_of(a, b, rows=rows), expected, rtol=1e-9)
+    unit_a, unit_b = (x / np.linalg.norm(x, axis=2, keepdims=True) for x in (a, b))
+    cosine = 1 - np.einsum("pse,gse->pg", unit_a, unit_b) / 3
+    np.testing.assert_allclose(distances_of(a, b, "cosine", rows=rows), cosine, rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_equal_embeddings_are_equally_far_to_the_last_bit(metric):
+    """Products of whole matrices differ in the last bit from one column to the next."""
+    rng = np.random.default_rng(0)
+    kinds = rng.normal(size=(40, 4, 64)).astype(np.float32)
+    which = rng.integers(0, 40, 3000)
+    found = distances_of(rng.normal(size=(7, 4, 64)).astype(np.float32), kinds[which], metric)
+    for kind in range(40):
+        assert (found[:, which == kind] == found[:, which == kind][:, :1]).all()
+
+
+def test_the_largest_block_is_bounded(monkeypatch):
+    monkeypatch.setattr("meshgait_model.protocols.distances._BLOCK_BYTES", 8 * 50 * 3)
+    values = np.random.default_rng(0).normal(size=(60, 1, 2))
+    parts = [part for part, _ in blocks(values, np.arange(10), np.arange(10, 60), "euclidean")]
+    assert [part.stop - part.start for part in parts] == [3, 3, 3, 1]

@@ -133,7 +133,7 @@ def test_sequences_without_labels_are_scored_by_recognition_only(shards, tmp_pat
 
     some = open_shards(write_dataset_of(tmp_path / "s", [[stripped(record) for record in shards.sequences]]))
     whole, part = (evaluate(state, path, packed, quiet) for packed in (shards, some))
-    assert part.mean_ap == whole.mean_ap
+    assert part.to_plain()["map"] == whole.to_plain()["map"]
     assert set(part.joints_by_view) == {VIEWS[0]}
     assert part.joints_by_view[VIEWS[0]] == pytest.approx(whole.joints_by_view[VIEWS[0]])
     assert part.joints_of_mean_pose is not None

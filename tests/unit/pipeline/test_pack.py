@@ -53,7 +53,7 @@ def test_all_of_it_is_packed_and_sound(work: Path, tmp_path: Path) -> None:
     assert (report.exit_code, counts(report), report.sequences) == (0, (3, 0, 0), 10)
     assert verify(out, deep=True) == []
     shards = open_shards(out)
-    assert [record.key.capture for record in shards.sequences[::2]] == KEYS
+    assert [record.key.walk for record in shards.sequences[::2]] == list(map(str, KEYS))
     assert shards.sequences.lengths.tolist() == [n for _, _, n in WALKS for _ in range(2)]
     assert all(shards.read(record, "valid").all() for record in shards.sequences)
     assert shards.read(shards.sequences[0], "fit_error") == pytest.approx(10)
@@ -162,7 +162,7 @@ def test_failed_captures_are_left_out_recorded_and_tried_again(work: Path, tmp_p
     records = [json.loads(line) for line in (work / "failures.jsonl").read_text().splitlines()]
     assert [(record["stage"], record["key"]) for record in records] == [("pack", str(KEYS[i])) for i in (1, 3, 4)]
     assert all(record["hint"] for record in records)
-    assert {record.key.capture for record in open_shards(out).sequences} == {KEYS[0], KEYS[2]}
+    assert {record.key.walk for record in open_shards(out).sequences} == {str(KEYS[0]), str(KEYS[2])}
     assert verify(out, deep=True) == []
     findings = from_jsonl((out / "findings.jsonl").read_text())
     assert [finding.where for finding in findings if finding.id == "MG-PACK-007"] == [str(KEYS[i]) for i in (1, 3, 4)]

@@ -59,7 +59,7 @@ def test_the_scripts_differ_where_they_say_so():
     assert [align(at_the_border, variant=name).kept[0] for name in ("opengait", "ccpg")] == [False, True]
     with pytest.raises(UsageError, match="no alignment is called 'grew'") as caught:
         align(few, variant="grew")
-    assert "opengait, ccpg, casia_b_star" in caught.value.hint
+    assert "opengait, ccpg, sustech1k, as_is, casia_b_star" in caught.value.hint
 
 
 def keys(t: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def test_what_was_aligned_comes_out_again(variant, masks, size):
     np.testing.assert_allclose(again.astype(int), aligned.silhouettes.astype(int), rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("variant", NAMES)
+@pytest.mark.parametrize("variant", [name for name in NAMES if name != "as_is"])
 def test_twice_the_size_shows_the_same_at_twice_the_place(variant):
     v, u = np.mgrid[:HEIGHT, :WIDTH]
     disc = ((u - 70.0) ** 2 / 20**2 + (v - 45.0) ** 2 / 40**2 < 1).astype(np.uint8)[None] * np.uint8(255)

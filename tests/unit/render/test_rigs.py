@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from meshgait_data.errors import ManifestError, UsageError
+from meshgait_data.errors import ManifestError
 from meshgait_data.manifest import CameraRing, RandomViews, ViewChange, load_manifest, load_rig
 from meshgait_data.render.cameras import project
 from meshgait_data.render.rigs import resized, ring_cameras, view_angles
@@ -111,7 +111,7 @@ def test_manifests_may_name_a_rig(tmp_path):
     path.write_text(yaml.safe_dump({**plain, "cameras": "oumvlp"}))
     assert load_manifest(str(path)).cameras == load_rig("oumvlp").cameras
     path.write_text(yaml.safe_dump({**plain, "cameras": "nowhere"}))
-    with pytest.raises(UsageError, match="among rigs"):
+    with pytest.raises(ManifestError, match="among rigs"):
         load_manifest(str(path))
 
 

@@ -13,7 +13,8 @@ UPSIDE = np.array([1.0, -1.0, -1.0])
 
 
 def joints(count):
-    return np.round(np.random.default_rng(3).normal(size=(FRAMES, count, 3)), 3)
+    """A cloud in which thighs are about as long as thighs are."""
+    return np.round(0.2 * np.random.default_rng(3).normal(size=(FRAMES, count, 3)), 3)
 
 
 def plain(folder):

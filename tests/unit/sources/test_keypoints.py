@@ -224,8 +224,14 @@ def test_points_of_a_picture_of_another_size_are_refused(tmp_path):
         read_keypoints(coco_annotations(tmp_path, points), "v")
 
 
-def test_gait3ds_two_numbers_are_not_the_size(tmp_path):
-    assert read_keypoints(gait3d(tmp_path, walk()), "v").data.size == (0, 0)
+def test_points_tell_which_of_gait3ds_two_numbers_is_the_width(tmp_path):
+    """Nobody has documented them: where both ways fit, nothing is known."""
+    folder = gait3d(tmp_path, walk())
+    assert read_keypoints(folder, "v").data.size == (311, 438)
+    for numbers, size in (("438,311", (311, 438)), ("700,800", (0, 0)), ("0,-3", (0, 0)), ("nan,inf", (0, 0))):
+        for file in folder.iterdir():
+            file.write_text(",".join([numbers, file.read_text().split(",", 2)[2]]))
+        assert read_keypoints(folder, "v").data.size == size, numbers
 
 
 def test_names_may_be_part_of_a_set_in_any_order(tmp_path):
@@ -269,22 +275,40 @@ def test_damaged_files_say_what_and_where(tmp_path):
         assert caught.value.hint, name
 
 
-def test_a_folder_with_a_frame_twice_or_no_number_is_refused(tmp_path):
+def test_files_with_another_name_than_the_rest_are_not_used_and_said(tmp_path):
     folder = openpose(tmp_path, walk(25))
-    (folder / "other_000000000005_keypoints.json").write_text('{"people": []}')
+    good = read_keypoints(folder, "v")
+    for name in ("other_000000000005_keypoints.json", "x_keypoints.json"):
+        (folder / name).write_text('{"people": []}')
+        track = read_keypoints(folder, "v")
+        np.testing.assert_array_equal(track.data.points, good.data.points)
+        (finding,) = track.findings
+        assert finding.id == "MG-SOURCE-031"
+        assert name in finding.message
+        (folder / name).unlink()
+
+
+def test_a_folder_with_a_frame_twice_or_no_number_is_refused(tmp_path):
+    for name in ("clip_0005_keypoints.json", "clip_05_keypoints.json"):
+        (tmp_path / name).write_text('{"people": []}')
     with pytest.raises(SourceError, match="two files are frame 5"):
-        read_keypoints(folder, "v")
-    (folder / "other_000000000005_keypoints.json").rename(folder / "x_keypoints.json")
+        read_keypoints(tmp_path, "v")
+    for name in ("clip_0005_keypoints.json", "clip_05_keypoints.json"):
+        (tmp_path / name).rename(tmp_path / name.replace("0", "o").replace("5", "s"))
     with pytest.raises(SourceError, match="no number"):
-        read_keypoints(folder, "v")
+        read_keypoints(tmp_path, "v")
 
 
-def test_text_that_breaks_off_is_refused(tmp_path):
+def test_a_text_that_breaks_off_is_a_frame_that_is_missing(tmp_path):
     folder = gait3d(tmp_path, walk())
-    file = folder / f"human_crop_f{FIRST}.txt"
-    file.write_text(file.read_text()[:-20])
-    with pytest.raises(SourceError, match=r"breaks off|different numbers"):
-        read_keypoints(folder, "v")
+    for file, cut in ((f"human_crop_f{FIRST}.txt", -20), (f"human_crop_f{FIRST + 3}.txt", 40)):
+        text = (folder / file).read_text()
+        (folder / file).write_text(text[: cut if cut < 0 else text.index(",", cut)])
+    track = read_keypoints(folder, "v")
+    assert "MG-SOURCE-030" in {finding.id for finding in track.findings}
+    seen = ~np.isnan(track.data.points).all(axis=(1, 2))
+    assert track.frame_ids[0] == FIRST + 1
+    assert track.frame_ids[~seen].tolist() == [FIRST + 3]
 
 
 def test_unknown_formats_and_missing_files(tmp_path):

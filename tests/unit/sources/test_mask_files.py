@@ -125,9 +125,16 @@ def test_what_is_no_mask_is_refused(tmp_path, masks, rng):
 def test_damaged_and_unknown_files(tmp_path, masks):
     folder = pictures(tmp_path / "090", masks)
     (folder / "001-nm-01-090-005.png").write_bytes(b"not a picture")
+    track = read_masks(folder, "v")
+    assert track.frame_ids.tolist() == [3, 4, 6, 7, 8]
+    (finding,) = track.findings
+    assert (finding.id, finding.severity) == ("MG-SOURCE-030", Severity.WARNING)
+    assert "001-nm-01-090-005.png: not a readable picture" in finding.message
+    for file in folder.iterdir():
+        file.write_bytes(b"not a picture")
     with pytest.raises(SourceError, match="not a readable picture") as caught:
         read_masks(folder, "v")
-    assert "005" in caught.value.where
+    assert "003" in caught.value.where
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(SourceError, match="not a readable npz"):
         read_masks(tmp_path / "bad.npz", "v")

@@ -77,7 +77,7 @@ def read(parts: Sequence[Part], options: ReadOptions) -> Raw:
         notes.append("no shape was found: betas are zero")
     betas = [found.get("shape", np.zeros(10)) for found in frames]
     cameras = [found["camera"] for found in frames if "camera" in found]
-    joints = stacked([np.asarray(part.data[_JOINTS], np.float64) for part in parts])
+    joints = _joints(parts)
     return Raw(
         "smpl",
         pose[:, :3],
@@ -85,9 +85,19 @@ def read(parts: Sequence[Part], options: ReadOptions) -> Raw:
         stacked(betas),
         frame_ids(parts),
         weak=_hmr(stacked(cameras)) if len(cameras) == len(frames) else None,
-        joints=joints.reshape(-1, 24, 3) if joints.shape[1] == 72 else None,
+        joints=joints,
         notes=tuple(notes),
     )
+
+
+def _joints(parts: Sequence[Part]) -> FloatArray | None:
+    """(F, 24, 3) joints, whose rows may have a fourth number; None where they are something else."""
+    try:
+        found = [np.asarray(part.data[_JOINTS], np.float64) for part in parts]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    good = all(one.size in (72, 96) for one in found)
+    return np.stack([one.reshape(24, -1)[:, :3] for one in found]) if good else None
 
 
 def _flat_pose(pose: FloatArray, where: str) -> FloatArray:

@@ -5,17 +5,20 @@ dictionary with a leading axis of people: ``cam, smpl_thetas, smpl_betas, cam_tr
 entry for each image. The camera is ``s x + t`` in the image padded to a square; the hands are zero.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from meshgait_data.errors import SourceError
+from meshgait_data.findings import Finding, Severity
 from meshgait_data.sources.smpl_params.entries import Part, describe, frame_ids, numbers, person_of, shaped, stacked
 from meshgait_data.sources.smpl_params.layouts.base import Layout
 from meshgait_data.sources.smpl_params.records import Raw, ReadOptions
-from meshgait_data.types import FloatArray
+from meshgait_data.types import FloatArray, IntArray
 
+_MOST_DIGITS = 18
 _OLD, _NEW = ("poses", "betas"), ("smpl_thetas", "smpl_betas")
 
 
@@ -67,11 +70,11 @@ def _person(people: Any, options: ReadOptions, where: str) -> Mapping[str, Any] 
 
 def read(parts: Sequence[Part], options: ReadOptions) -> Raw:
     """One person of all frames."""
-    people: list[tuple[Part, Any]] = []
+    people: list[tuple[Part, str, Any]] = []
     for part in parts:
-        people += [(part, content) for _, content in _frames(part.data["results"])] or [(part, None)]
-    ids = frame_ids(parts) if len(people) == len(parts) else np.arange(len(people))
-    found = [_person(content, options, part.path) for part, content in people]
+        people += [(part, name, content) for name, content in _frames(part.data["results"])] or [(part, "", None)]
+    ids, counted = _ids(parts, people)
+    found = [_person(content, options, part.path) for part, _, content in people]
     seen = np.array([person is not None for person in found])
     if not seen.any():
         raise SourceError("nobody in any frame", where=parts[0].path, hint=f"found {describe(parts[0].data)}")
@@ -81,7 +84,7 @@ def read(parts: Sequence[Part], options: ReadOptions) -> Raw:
         return stacked(
             [
                 nothing if p is None else shaped(p, name, where.path, width)
-                for p, (where, _) in zip(found, people, strict=True)
+                for p, (where, _, _) in zip(found, people, strict=True)
             ]
         )
 
@@ -98,7 +101,40 @@ def read(parts: Sequence[Part], options: ReadOptions) -> Raw:
         weak=column("cam", 3),
         seen=seen,
         joints=joints,
+        counted=counted,
+        findings=_crowd(people, options, parts[0].path),
     )
+
+
+def _ids(parts: Sequence[Part], people: Sequence[tuple[Part, str, Any]]) -> tuple[IntArray, bool]:
+    """(F,) ids, and whether names of files or of a film's pictures tell them."""
+    if len(people) == len(parts):
+        return frame_ids(parts), False
+    names = [re.findall(r"\d+", name.rsplit(".", 1)[0]) for _, name, _ in people]
+    numbers = [int(digits[-1]) for digits in names if digits and len(digits[-1]) < _MOST_DIGITS]
+    if len(numbers) == len(people) and numbers == sorted(set(numbers)):
+        return np.array(numbers, np.int64), True
+    return np.arange(len(people)), False
+
+
+def _crowd(people: Sequence[tuple[Part, str, Any]], options: ReadOptions, where: str) -> tuple[Finding, ...]:
+    """Frames in which several people were found."""
+    counts = [_count(content) for _, _, content in people]
+    crowded = sum(count > 1 for count in counts)
+    if not crowded:
+        return ()
+    what = f"{crowded} of {len(counts)} frames show several people (up to {max(counts)}); number {options.person} of "
+    what += "each is taken, as published scripts take the first: it need not be the walker"
+    hint = "look at an overlay; name another one by 'person' where it is always the same"
+    return (Finding(Severity.WARNING, "MG-PARAMS-001", where, what, hint),)
+
+
+def _count(people: Any) -> int:
+    """People in a frame."""
+    if isinstance(people, list):
+        return len(people)
+    camera = people.get("cam") if isinstance(people, Mapping) else None
+    return len(camera) if isinstance(camera, np.ndarray) and camera.ndim == 2 else int(camera is not None)
 
 
 LAYOUT = Layout("romp", "'results' with cam and poses + betas (1.0, Gait3D) or smpl_thetas + smpl_betas", claims, read)

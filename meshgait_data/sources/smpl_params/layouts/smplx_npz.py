@@ -72,6 +72,7 @@ def read(parts: Sequence[Part], options: ReadOptions) -> Raw:
         up=None,
         fps=next((float(np.asarray(data[key])) for key in _RATES if key in data), 0.0),
         notes=notes,
+        counted=len(parts) == 1 and "frame_ids" in data,
     )
 
 
@@ -103,6 +104,7 @@ def read_fit(parts: Sequence[Part], options: ReadOptions) -> Raw:
         up="y",
         fps=fps,
         seen=verdict != REJECTED,
+        counted=True,
     )
 
 

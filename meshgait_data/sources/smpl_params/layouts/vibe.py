@@ -44,7 +44,7 @@ def read(parts: Sequence[Part], options: ReadOptions) -> Raw:
         hint = f"found {describe(person)}"
         raise SourceError(f"{count} poses but {len(ids)} frame ids", where=where, hint=hint)
     weak, notes = _camera(person, options.image_size, count, where)
-    return Raw("smpl", pose[:, :3], pose[:, 3:], betas, ids, weak=weak, notes=notes)
+    return Raw("smpl", pose[:, :3], pose[:, 3:], betas, ids, weak=weak, notes=notes, counted="frame_ids" in person)
 
 
 def _camera(

@@ -1,0 +1,77 @@
+"""Modalities of a source that ride along into shards as they are, joined to the frames of the silhouettes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meshgait_data.manifest import Manifest
+from meshgait_data.sources.parts import read_also
+from meshgait_data.sources.track import Track, frames_text
+from meshgait_data.types import CaptureKey, IntArray, Masks
+
+_PREFIX = "also."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Riding:
+    """What the blocks ``also:`` of a manifest have of one walk."""
+
+    tracks: tuple[Track[NDArray[Any]], ...] = ()
+    lost: tuple[tuple[str, str, str], ...] = ()
+    """Name, view and reason of what cannot be used."""
+
+    @classmethod
+    def of(cls, manifest: Manifest, root: Path, key: CaptureKey) -> Self:
+        """Read it."""
+        if not manifest.source.also:
+            return cls()
+        tracks, lost = read_also(manifest, root, key)
+        told = tuple((one.kind.removeprefix(_PREFIX), one.view, one.error.what) for one in lost)
+        return cls(tuple(tracks), told)
+
+    def add(self, found: dict[str, NDArray[Any]], masks: Masks, frame_ids: IntArray) -> list[str]:
+        """Add arrays over frames (F,) of one view by their names; gives what is missing, and why."""
+        missing = [f"{name}: {why}: left out" for name, view, why in self.lost if view in ("", masks.view)]
+        for track in self.tracks:
+            if track.view in ("", masks.view):
+                name = track.kind.removeprefix(_PREFIX)
+                rows, why = _by_ids(track, frame_ids) if track.counted else _by_place(track, masks)
+                if why:
+                    missing.append(f"{name} {why}")
+                if rows is not None:
+                    found[name] = at_rows(track.data, rows)
+        return missing
+
+
+def _by_ids(track: Track[NDArray[Any]], frame_ids: IntArray) -> tuple[IntArray | None, str]:
+    """(F,) place of each frame among the values of the track, -1 where it has none; and what is to be said."""
+    place = np.searchsorted(track.frame_ids, frame_ids).clip(0, len(track.frame_ids) - 1)
+    there = track.frame_ids[place] == frame_ids
+    if not there.any():
+        return None, "has none of these frames: left out"
+    lacking = f"has no values for frames {frames_text(frame_ids[~there])}: zeros" if not there.all() else ""
+    return np.where(there, place, -1), lacking
+
+
+def _by_place(track: Track[NDArray[Any]], masks: Masks) -> tuple[IntArray | None, str]:
+    """The same for values without ids: as many of them as the file of the silhouettes has frames."""
+    # Observations say both.
+    assert masks.rows is not None
+    assert masks.file_frames is not None
+    # Values that were missing in the file are missing in the places.
+    complete = track.frame_ids[-1] + 1 == len(track.frame_ids)
+    fits = len(track.frame_ids) == masks.file_frames if complete else track.frame_ids[-1] < masks.file_frames
+    if not fits:
+        return None, f"has {len(track.frame_ids)} frames, the silhouettes {masks.file_frames}: left out"
+    rows, why = _by_ids(track, masks.rows)
+    return rows, "" if complete else why.replace("for frames", "at places")
+
+
+def at_rows(array: NDArray[Any], rows: IntArray) -> NDArray[Any]:
+    """Rows (F,) of an array; zeros for -1."""
+    result = np.zeros((len(rows), *array.shape[1:]), array.dtype)
+    result[rows >= 0] = array[rows[rows >= 0]]
+    return result

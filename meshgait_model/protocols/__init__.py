@@ -1,0 +1,1 @@
+"""Scores of embeddings by the protocols that manifests describe."""

@@ -1,0 +1,67 @@
+"""OU-MVLP: archives, rearranged links and OpenGait's tree; two walks of seven views each; invalid probes."""
+
+import numpy as np
+import pytest
+from dataset_line import assert_same_frames, embedded, unfound
+from fakes.oumvlp import BACK, THERE
+
+from meshgait_data.fits import fit_path, read_fit
+from meshgait_data.types import CaptureKey
+from meshgait_model.protocols.scoring import score
+from meshgait_model.protocols.tables import pair_table
+
+
+@pytest.fixture(scope="module")
+def archives(line):
+    return line("oumvlp").run(fit="subject=10307,condition=00")
+
+
+@pytest.fixture(scope="module", params=[pytest.param("oumvlp_rearranged", marks=pytest.mark.slow), "oumvlp_opengait"])
+def other(request, line):
+    return line(request.param).run()
+
+
+def test_every_planted_defect_is_found(line):
+    started = line("oumvlp")
+    assert unfound(started.fake.planted, started.index()) == []
+
+
+@pytest.mark.slow
+def test_all_other_frames_arrive_under_their_numbers_with_their_pixels(archives):
+    assert_same_frames(archives.shards, archives.fake)
+
+
+@pytest.mark.slow
+def test_the_walk_there_and_the_walk_back_are_fitted_each(archives):
+    for group, views in (("there", THERE), ("back", BACK)):
+        fit = read_fit(fit_path(archives.work, CaptureKey("oumvlp", "10307", "00", group)))
+        assert tuple(sorted(fit.cameras)) == views
+        for view in views:
+            arrays = archives.shards.sequence(f"oumvlp/10307/00/{view}").arrays
+            np.testing.assert_array_equal(arrays["frame_ids"], fit.frame_ids)
+            assert np.median(arrays["mask_iou"]) > 0.8
+
+
+def test_the_table_is_given_with_and_without_invalid_probes(other):
+    protocol = other.shards.protocol
+    assert protocol.invalid_probes == "both"
+    (group,) = score(embedded(other.shards), protocol).groups
+    assert group.name == "NM"
+    assert group.pairs.cameras == (*THERE, *BACK)
+    assert group.pairs.probes.tolist() == [2] * 3
+    # 00002 has no gallery sequence at 030, so that its probes cannot be right there.
+    lacking = THERE.index("030")
+    assert group.pairs.valid[:, lacking].tolist() == [1] * 3
+    with_all, without = (pair_table(group.pairs, protocol, wrong=wrong).cells[0] for wrong in (True, False))
+    assert (with_all[:, lacking] <= 50).all()
+    assert (with_all[:, lacking] <= without[:, lacking]).all()
+    rest = np.delete(np.arange(3), lacking)
+    np.testing.assert_array_equal(with_all[:, rest], without[:, rest])
+
+
+def test_every_planted_defect_of_other_layouts_is_found(other):
+    assert unfound(other.fake.planted, other.findings) == []
+
+
+def test_frames_of_other_layouts_arrive_as_they_are(other):
+    assert_same_frames(other.shards, other.fake)
