@@ -88,7 +88,14 @@ def command(manifest: Path, root: Path, work: Path) -> list[str]:
 def measured(line: list[str], *, kill_after: float | None = None) -> Run:
     """Run a command to its end, or interrupt it after some seconds."""
     start, before = time.perf_counter(), _cpu_of_children()
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment())
+    # A shell that starts this in the background has its programs ignore interrupts, and theirs too.
+    process = subprocess.Popen(
+        line,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     most = [0]
     watcher = threading.Thread(target=_watch, args=(process, most), daemon=True)
     watcher.start()

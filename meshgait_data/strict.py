@@ -187,7 +187,7 @@ class _Reader:
             others = " or ".join(_in_words(option) for option in options if _shape(option) != "a value")
             found = [dataclasses.replace(one, hint=f"{one.hint}; or give {others}") for one in found]
         self.problems += found
-        return made if isinstance(made, _Failed) else _Failed()
+        return made if isinstance(made, _Failed) else _Failed(made)
 
     def _literal(self, choices: tuple[Any, ...], value: object, steps: tuple[Step, ...]) -> Any:
         # 1 == True, but is another choice.

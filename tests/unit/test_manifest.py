@@ -6,6 +6,8 @@ from importlib.resources import files
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.errors import ManifestError, UsageError
@@ -16,6 +18,7 @@ from meshgait_data.manifest import (
     dump_yaml,
     load_joint_map,
     load_manifest,
+    manifest_of,
 )
 from meshgait_data.strict import build, to_plain
 
@@ -23,6 +26,7 @@ DATASETS, SKELETONS = (
     sorted(path.name.removesuffix(".yaml") for path in (files("meshgait_data.manifests") / folder).iterdir())
     for folder in ("datasets", "skeletons")
 )
+FOLDER = files("meshgait_data.manifests") / "datasets"
 CMU = load_manifest("cmu_walk")
 
 
@@ -160,3 +164,39 @@ def test_a_root_of_the_user(tmp_path):
     path.write_text(text)
     assert load_manifest(str(path)).default_root().parts[-1] == "walks"
     assert "~" not in str(load_manifest(str(path)).default_root())
+
+
+def places(value, steps=()):
+    """Every place of nested data."""
+    yield steps
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield from places(item, (*steps, key))
+
+
+SHIPPED = {name: yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")) for name in DATASETS}
+odd = st.sampled_from(
+    [None, True, 0, -1, 1e300, "", "[", "{", "{x}", "../a", "/a", "a b", "(?P<a>x)", "1..0", "é", [], {}]
+)
+values = (
+    odd | st.lists(odd, max_size=2) | st.dictionaries(st.sampled_from(["a", "subject", "view", 3]), odd, max_size=2)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(DATASETS), st.data())
+def test_any_change_gives_a_manifest_or_problems(name, data):
+    plain = copy.deepcopy(SHIPPED[name])
+    for _ in range(data.draw(st.integers(1, 3))):
+        *above, last = data.draw(st.sampled_from(list(places(plain))[1:]))
+        inner = plain
+        for step in above:
+            inner = inner[step]
+        inner[last] = data.draw(values)
+    try:
+        manifest = manifest_of(plain, "f")
+    except ManifestError as error:
+        assert error.problems
+        assert all(problem.what for problem in error.problems)
+        return
+    assert manifest.sha256() == manifest_of(yaml.safe_load(dump_yaml(manifest)), "f").sha256()
