@@ -16,7 +16,7 @@ from meshgait_data.manifest_fit import FitSection
 from meshgait_data.manifest_joints import JointMap, MappedJoint
 from meshgait_data.manifest_layout import Counted, Layout
 from meshgait_data.manifest_partition import resolved_split
-from meshgait_data.manifest_paths import FOLDER, Paths, over_parts, tells_view
+from meshgait_data.manifest_paths import FOLDER, Paths, over_parts
 from meshgait_data.manifest_protocol import Protocol
 from meshgait_data.manifest_rigs import CameraRing, RandomViews, Rig, ViewChange
 from meshgait_data.manifest_source import Source
@@ -172,10 +172,6 @@ class Manifest:
         """
         layout = self.layout_of(key)
         return Paths(layout, key, over_parts(template, layout), layout.parts_of(key) or {})
-
-    def by_view(self, template: str) -> bool:
-        """Whether each view has paths of its own by a template of the source."""
-        return any(tells_view(template, layout) for layout in self.layouts)
 
     def excluded(self, path: str) -> bool:
         """Whether a path below the root is one that looks like a sequence or frame and is none."""

@@ -96,9 +96,3 @@ def over_parts(template: str, layout: Layout) -> str:
             text += made.get(name, f"{{{name}}}")
     stars = itertools.count()
     return re.sub(r"\*", lambda _: f"{{{_ANY}{next(stars)}}}", text)
-
-
-def tells_view(template: str, layout: Layout) -> bool:
-    """Whether paths of a template name the view that they are of."""
-    made = template_names(layout.words["view"])
-    return bool(made) and made <= template_names(over_parts(template, layout)) | set(layout.counted)

@@ -49,36 +49,23 @@ def check_names(field: str, template: str, *, needed: set[str], known: set[str] 
         raise ValueError(f"{field}={template!r} must name {words}, and nothing else, in braces{more}")
 
 
-def has_name(template: str, name: str) -> bool:
-    """Whether a template names this in braces.
-
-    >>> has_name("masks/{subject}/{view}", "view")
-    True
-    """
-    return name in template_names(template)
-
-
-def template_regex(template: str, patterns: Mapping[str, str]) -> re.Pattern[str]:
+def compiled_template(template: str, patterns: Mapping[str, str]) -> re.Pattern[str]:
     """Expression whose groups are the names in braces; a name that occurs twice must be the same text twice.
 
-    >>> template_regex("a/{x}/{x}", {"x": "[0-9]+"}).fullmatch("a/7/7")["x"]
+    >>> compiled_template("a/{x}/{x}", {"x": "[0-9]+"}).fullmatch("a/7/7")["x"]
     '7'
     """
-    parts, seen = [], set[str]()
-    for literal, name in template_parts(template):
-        parts.append(re.escape(literal))
-        if name:
-            parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{patterns[name]})")
-            seen.add(name)
-    return re.compile("".join(parts))
-
-
-def compiled_template(template: str, patterns: Mapping[str, str]) -> re.Pattern[str]:
-    """As :func:`template_regex`, kept for the next time."""
     needed = template_names(template)
     return _compiled(template, tuple(sorted((name, text) for name, text in patterns.items() if name in needed)))
 
 
+# Compiled for every sequence of a dataset, from a few templates.
 @lru_cache(maxsize=4096)
 def _compiled(template: str, patterns: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
-    return template_regex(template, dict(patterns))
+    expressions, parts, seen = dict(patterns), [], set[str]()
+    for literal, name in template_parts(template):
+        parts.append(re.escape(literal))
+        if name:
+            parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{expressions[name]})")
+            seen.add(name)
+    return re.compile("".join(parts))
