@@ -72,8 +72,16 @@ def convert(source: str, out: Path, fields: str, as_json: bool, **settings: Any)
     from meshgait_data.pipeline.convert import ConvertSettings
     from meshgait_data.pipeline.convert import convert as run
 
-    chosen = tuple(name.strip() for name in fields.split(",") if name.strip())
-    report = run(source, out, ConvertSettings(fields=chosen, progress=not as_json, **settings))
+    finish(run(source, out, ConvertSettings(fields=names(fields), progress=not as_json, **settings)), out, as_json)
+
+
+def names(listed: str) -> tuple[str, ...]:
+    """``joints, smpl`` as names."""
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
+def finish(report: "ConvertReport", out: Path, as_json: bool) -> None:
+    """Tell what was done, and end with the exit code that says whether all of it could be used."""
     if as_json:
         listed = [json.loads(line) for line in to_jsonl(report.findings).splitlines()]
         click.echo(json.dumps(figures(report, out) | {"findings": listed}))

@@ -1,14 +1,11 @@
 """``mgdata export``: packed data for other toolkits."""
 
-import json
 from pathlib import Path
 
 import click
 
-from meshgait_data.findings import to_jsonl
-
 from ..options import FOLDER, jobs_option, json_option
-from .convert import figures, print_figures, print_findings
+from .convert import finish, names
 
 
 @click.group()
@@ -52,13 +49,5 @@ def opengait(shards: str, out: Path, fields: str, scored_as: str, gpus: int, job
     from meshgait_data.export.opengait_config import TreeUsage
     from meshgait_data.pipeline.convert import ConvertSettings, convert
 
-    chosen = tuple(name.strip() for name in fields.split(",") if name.strip())
-    usage = TreeUsage(scored_as, gpus)
-    report = convert(shards, out, ConvertSettings("opengait", chosen, usage, jobs=jobs, progress=not as_json))
-    if as_json:
-        listed = [json.loads(line) for line in to_jsonl(report.findings).splitlines()]
-        click.echo(json.dumps(figures(report, out) | {"findings": listed}))
-    else:
-        print_findings(report.findings, out)
-        print_figures(report, out)
-    click.get_current_context().exit(report.exit_code)
+    settings = ConvertSettings("opengait", names(fields), TreeUsage(scored_as, gpus), jobs=jobs, progress=not as_json)
+    finish(convert(shards, out, settings), out, as_json)
