@@ -20,7 +20,7 @@ from meshgait_data.fit.keypoints_seen import KeypointOptions
 from meshgait_data.fit.known import Known
 from meshgait_data.manifest import JointMap, Manifest, load_joint_map
 from meshgait_data.pipeline.prior_files import load_priors, prior_path
-from meshgait_data.strict import build, to_plain
+from meshgait_data.strict import build
 from meshgait_data.types import Camera, Observations
 
 T = TypeVar("T")
@@ -143,8 +143,3 @@ def _regressor(body: Body, name: str) -> JointRegressor:
 @lru_cache(maxsize=8)
 def _placed(body: Body, name: str) -> PlacedMarkers:
     return load_markers(body, name)
-
-
-def plain_section(manifest: Manifest) -> Any:
-    """What a fit depends on of a manifest, as plain data for hashing."""
-    return to_plain(manifest.source), to_plain(manifest.fit)
