@@ -8,10 +8,10 @@ from common import Figures, cpu_seconds, main
 
 from meshgait_data.body.files import load_body
 from meshgait_data.body.marker_files import load_markers
-from meshgait_model.config import ExperimentConfig, load_config
+from meshgait_model.config.experiment import ExperimentConfig, load_config
 from meshgait_model.losses import label_l1
 from meshgait_model.nn.meshgait import MeshGait
-from meshgait_model.trainer import recognition_losses
+from meshgait_model.objective import recognition_losses
 
 CLIPS, FRAMES = 8, 8
 """Of the batches that are timed; two clips of each of four people."""

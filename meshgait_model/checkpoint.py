@@ -18,7 +18,7 @@ from meshgait_data.conventions import SMPL_SET
 from meshgait_data.errors import InvalidData, UsageError
 from meshgait_data.manifest import dump_yaml
 from meshgait_data.strict import build, to_plain
-from meshgait_model.config import ExperimentConfig, load_config
+from meshgait_model.config.experiment import ExperimentConfig, load_config
 
 CONFIG, LATEST, LOSSES, METRICS = "config.yaml", "checkpoint.pt", "metrics.jsonl", "metrics.json"
 

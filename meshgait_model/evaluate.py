@@ -18,8 +18,9 @@ from meshgait_data.errors import InvalidData
 from meshgait_data.manifest_protocol import Protocol
 from meshgait_data.shards.reader import Shards
 from meshgait_data.types import FloatArray
+from meshgait_model.assembly import make_network, matching_body, pick_device
 from meshgait_model.checkpoint import Checkpoint
-from meshgait_model.config import ExperimentConfig
+from meshgait_model.config.experiment import ExperimentConfig
 from meshgait_model.data.batch import Batch, as_float
 from meshgait_model.data.dataset import BETAS, INTRINSICS, ClipDataset
 from meshgait_model.data.loader import make_loader
@@ -29,7 +30,6 @@ from meshgait_model.label_errors import NEEDED, VISIBILITY, LabelErrors, mean_po
 from meshgait_model.nn.meshgait import MeshGait
 from meshgait_model.protocols.figures import plain_scores
 from meshgait_model.protocols.scoring import Embedded, ProtocolScores, checked_roles, score
-from meshgait_model.trainer import make_network, matching_body, pick_device
 
 Report = Callable[[int], None]
 """Called after each sequence with how many are done."""

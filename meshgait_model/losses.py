@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from meshgait_model.config import LossConfig
+from meshgait_model.config.network import LossConfig
 
 
 def batch_all_triplet(embeddings: Tensor, identities: Tensor, margin: float) -> Tensor:

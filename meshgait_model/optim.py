@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from meshgait_model.config import OptimConfig
+from meshgait_model.config.train import OptimConfig
 
 
 def make_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:

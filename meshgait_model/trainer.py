@@ -13,10 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from meshgait_data.body.files import load_body, shipped_bodies
-from meshgait_data.body.model import Body
-from meshgait_data.errors import EnvironmentLacks, InvalidData
+from meshgait_data.errors import InvalidData
 from meshgait_data.shards.reader import Shards
+from meshgait_model.assembly import make_network, pick_device
 from meshgait_model.checkpoint import (
     LATEST,
     LOSSES,
@@ -26,16 +25,16 @@ from meshgait_model.checkpoint import (
     open_run,
     save_checkpoint,
 )
-from meshgait_model.config import ExperimentConfig, LossConfig
+from meshgait_model.config.experiment import ExperimentConfig
 from meshgait_model.data.augment import draw, move_silhouettes
 from meshgait_model.data.batch import Batch, as_float
 from meshgait_model.data.dataset import ClipDataset
 from meshgait_model.data.loader import make_loader
 from meshgait_model.data.picks import Clip, generator
 from meshgait_model.data.sampler import AUGMENTING, PKSampler
-from meshgait_model.data.targets import PARTS, Targets, label_fields, usable
-from meshgait_model.losses import batch_all_triplet, label_l1, strip_cross_entropy, total
-from meshgait_model.nn.meshgait import MeshGait, MeshGaitOutput
+from meshgait_model.data.targets import label_fields
+from meshgait_model.losses import total
+from meshgait_model.objective import Objective, wanted_labels
 from meshgait_model.optim import learning_rate, make_optimizer
 
 Report = Callable[[int, Mapping[str, float]], None]
@@ -90,22 +89,12 @@ class Trainer:
         )
         self.network = make_network(config, shards, len(self.data.people)).to(self.device)
         self.optimizer = make_optimizer(self.network, config.optim)
-        self.targets: Targets | None = None
-        if config.supervised:
-            body = matching_body(shards.body_sha256) if config.loss.mesh else None
-            targets = Targets(
-                shards.markers,
-                shards.joint_mirror,
-                body,
-                mesh_vertices=config.loss.mesh_vertices,
-                symmetric=config.data.augment.flip > 0,
-            )
-            self.targets = targets.to(self.device)
+        self.objective = Objective(config, shards).to(self.device)
         self.done = 0
 
     def _open_data(self) -> ClipDataset:
         data = self.config.data
-        parts = [name for name in PARTS if self.config.supervised and getattr(self.config.loss, name)]
+        parts = wanted_labels(self.config)
         return ClipDataset(
             self.shards,
             "train",
@@ -187,30 +176,13 @@ class Trainer:
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Parts of the loss of a batch, augmented as the seed and the step say."""
         config = self.config
-        rows, columns = self.data.window
-        changes = draw(
-            config.data.augment, len(batch.identities), (rows, columns), generator(config.seed, step, AUGMENTING)
-        )
+        rng = generator(config.seed, step, AUGMENTING)
+        changes = draw(config.data.augment, len(batch.identities), self.data.window, rng)
         silhouettes = move_silhouettes(as_float(batch.silhouettes), changes)
         amp = config.run.amp and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=amp):
-            output = self.network(silhouettes, points=self.targets is not None)
-        parts = recognition_losses(output, batch.identities, config.loss)
-        if self.targets is not None:
-            targets = self.targets(batch, changes, columns)
-            parts |= self.label_losses(output, targets, {name: usable(batch, name) for name in targets}, float(rows))
-        return parts
-
-    def label_losses(
-        self, output: MeshGaitOutput, targets: Mapping[str, Tensor], valid: Mapping[str, Tensor], window: float
-    ) -> dict[str, Tensor]:
-        """Parts of the loss that compare coordinates with labels, over the frames (B, T) that have valid ones."""
-        assert output.joints is not None
-        assert output.markers is not None
-        found = {"joints": output.joints, "markers": output.markers}
-        if self.targets is not None and "mesh" in targets:
-            found["mesh"] = self.network.vertices(output.markers.float(), self.targets.vertex_ids)
-        return {name: label_l1(found[name], target, valid[name], window) for name, target in targets.items()}
+            output = self.network(silhouettes, points=self.objective.points)
+        return self.objective(self.network, output, batch, changes)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
@@ -238,53 +210,3 @@ class Trainer:
         self.network.load_state_dict(state.network)
         self.optimizer.load_state_dict(state.optimizer)
         self.done = state.step
-
-
-def recognition_losses(output: MeshGaitOutput, identities: Tensor, config: LossConfig) -> dict[str, Tensor]:
-    """Parts of the loss that know who walks."""
-    parts = {}
-    if config.triplet:
-        parts["triplet"] = batch_all_triplet(output.embeddings, identities, config.margin)
-    if config.cross_entropy:
-        parts["cross_entropy"] = strip_cross_entropy(
-            output.cosines, identities, scale=config.logit_scale, smoothing=config.smoothing
-        )
-    return parts
-
-
-def make_network(config: ExperimentConfig, shards: Shards, classes: int) -> MeshGait:
-    """The network of a setting, for the markers and silhouettes of some shards."""
-    side = shards.aligned_size
-    network = MeshGait(
-        config.network,
-        classes=classes,
-        window=(side, side - 2 * config.data.cut),
-        coefficients=shards.markers.signed if config.network.branch_3d else None,
-        joints=len(shards.info.joint_set.names),
-    )
-    # About twice as fast on a CPU as the default layout.
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
-
-
-def matching_body(sha256: str) -> Body:
-    """The body that labels were made with: the user's, else one that ships; raises InvalidData where it is another."""
-    for name in (None, *shipped_bodies()):
-        body = load_body(name)
-        if body.sha256 == sha256:
-            return body
-    raise InvalidData(
-        f"the shards were made with another body than {load_body().name!r} or those that ship",
-        hint="point MESHGAIT_BODY at the body that they were packed with, or set loss.mesh=0 and eval.mesh_every=0",
-    )
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of ``run.device``; raises EnvironmentLacks where it is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise EnvironmentLacks(f"run.device={name}, but torch sees no GPU", hint="set run.device=auto")
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise EnvironmentLacks(f"run.device={name} is no device", hint="choose auto, cpu or cuda") from error

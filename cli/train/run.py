@@ -25,7 +25,7 @@ def run(experiment: str, shards: Path | None, out: Path, overrides: tuple[str, .
     """
     from meshgait_data.errors import UsageError
     from meshgait_data.manifest import dump_yaml
-    from meshgait_model.config import load_config
+    from meshgait_model.config.experiment import load_config
 
     if shards is not None:
         overrides = (*overrides, f"data.shards={shards.resolve()}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from meshgait_model.config import AugmentConfig
+from meshgait_model.config.data import AugmentConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ Shape letters: N frames, C channels, H, W rows and columns of a feature map.
 from torch import Tensor, nn
 from torch.nn import functional
 
-from meshgait_model.config import BackboneConfig
+from meshgait_model.config.network import BackboneConfig
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

@@ -7,7 +7,7 @@ Shape letters: N frames, P points, D, H, W voxels in depth, rows, columns.
 from torch import Tensor, nn
 from torch.nn import functional
 
-from meshgait_model.config import HeatmapConfig
+from meshgait_model.config.network import HeatmapConfig
 from meshgait_model.nn.backbone import conv3x3
 from meshgait_model.nn.head import split_frames
 

@@ -17,7 +17,7 @@ from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.errors import InvalidData
 from meshgait_data.render.labels import heatmap_grid, soft_argmax
 from meshgait_data.types import FloatArray
-from meshgait_model.config import NetworkConfig
+from meshgait_model.config.network import NetworkConfig
 from meshgait_model.nn.backbone import Backbone
 from meshgait_model.nn.head import SeparateLinear, SeparateNeck, horizontal_pool, split_frames, temporal_max
 from meshgait_model.nn.heatmap import HeatmapBranch, HeatmapFeatures

@@ -7,7 +7,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "model"))
 from walk_shards import make_shards
 
-from meshgait_model.config import load_config
+from meshgait_model.config.experiment import load_config
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshgait_data.conventions import SMPL_MIRROR
-from meshgait_model.config import AugmentConfig
+from meshgait_model.config.data import AugmentConfig
 from meshgait_model.data.augment import draw, move_points, move_silhouettes
 
 WINDOW = (64, 44)

@@ -5,7 +5,7 @@ import yaml
 
 from meshgait_data.errors import ManifestError, UsageError
 from meshgait_data.manifest import dump_yaml
-from meshgait_model.config import load_config
+from meshgait_model.config.experiment import load_config
 
 SHIPPED = ("debug", "demo", "demo_without_3d", "paper")
 

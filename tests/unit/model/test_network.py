@@ -6,7 +6,8 @@ import torch
 
 from meshgait_data.errors import InvalidData
 from meshgait_data.render.labels import soft_argmax
-from meshgait_model.config import NetworkConfig, load_config
+from meshgait_model.config.experiment import load_config
+from meshgait_model.config.network import NetworkConfig
 from meshgait_model.nn.meshgait import MeshGait
 
 RNG = np.random.default_rng(0)

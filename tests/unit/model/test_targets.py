@@ -5,7 +5,7 @@ import torch
 from meshgait_data.body.files import load_body
 from meshgait_data.body.torch_body import TorchBody
 from meshgait_data.shards.reader import Shards
-from meshgait_model.config import AugmentConfig
+from meshgait_model.config.data import AugmentConfig
 from meshgait_model.data.augment import draw
 from meshgait_model.data.dataset import ClipDataset
 from meshgait_model.data.picks import Picks

@@ -12,14 +12,15 @@ from meshgait_data.body.model import forward
 from meshgait_data.errors import EnvironmentLacks, InvalidData, UsageError
 from meshgait_data.shards.reader import open_shards
 from meshgait_data.types import BodyParams
+from meshgait_model.assembly import matching_body, pick_device
 from meshgait_model.checkpoint import CONFIG, LATEST, LOSSES, load_checkpoint, save_checkpoint
-from meshgait_model.config import load_config
+from meshgait_model.config.experiment import load_config
 from meshgait_model.data.picks import Picks
 from meshgait_model.data.targets import PARTS
 from meshgait_model.evaluate import evaluate
 from meshgait_model.optim import learning_rate
 from meshgait_model.report import table
-from meshgait_model.trainer import Trainer, matching_body, pick_device
+from meshgait_model.trainer import Trainer
 
 SHORT = ["run.steps=4", "run.log_every=1", "run.checkpoint_every=2", "run.device=cpu"]
 

@@ -1,0 +1,48 @@
+"""Put together what a run needs of a setting and some shards: the device, the network, the body of the labels."""
+
+import torch
+
+from meshgait_data.body.files import load_body, shipped_bodies
+from meshgait_data.body.model import Body
+from meshgait_data.errors import EnvironmentLacks, InvalidData
+from meshgait_data.shards.reader import Shards
+from meshgait_model.config.experiment import ExperimentConfig
+from meshgait_model.nn.meshgait import MeshGait
+
+
+def make_network(config: ExperimentConfig, shards: Shards, classes: int) -> MeshGait:
+    """The network of a setting, for the markers and silhouettes of some shards."""
+    side = shards.aligned_size
+    network = MeshGait(
+        config.network,
+        classes=classes,
+        window=(side, side - 2 * config.data.cut),
+        coefficients=shards.markers.signed if config.network.branch_3d else None,
+        joints=len(shards.info.joint_set.names),
+    )
+    # About twice as fast on a CPU as the default layout.
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+
+
+def matching_body(sha256: str) -> Body:
+    """The body that labels were made with: the user's, else one that ships; raises InvalidData where it is another."""
+    for name in (None, *shipped_bodies()):
+        body = load_body(name)
+        if body.sha256 == sha256:
+            return body
+    raise InvalidData(
+        f"the shards were made with another body than {load_body().name!r} or those that ship",
+        hint="point MESHGAIT_BODY at the body that they were packed with, or set loss.mesh=0 and eval.mesh_every=0",
+    )
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of ``run.device``; raises EnvironmentLacks where it is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise EnvironmentLacks(f"run.device={name}, but torch sees no GPU", hint="set run.device=auto")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise EnvironmentLacks(f"run.device={name} is no device", hint="choose auto, cpu or cuda") from error

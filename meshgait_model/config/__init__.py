@@ -1,0 +1,1 @@
+"""Settings of experiments, as frozen types that are read from YAML."""
