@@ -27,7 +27,7 @@ from hostile_files import Sample, samples, spoil
 from meshgait_data.errors import InvalidData, UsageError
 from meshgait_data.sources.track import Track
 
-INPUTS, QUICK = 1000, 250
+INPUTS, QUICK = 1000, 122
 SECONDS = 20.0
 """That one input may take."""
 MEMORY = 2 << 30

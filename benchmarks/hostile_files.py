@@ -184,7 +184,7 @@ Frame Time: 0.04
 
 def _bvh(folder: Path) -> Path:
     chains = [
-        ("Spine Spine1 Neck Head", "0 12 0"),
+        ("Spine Spine1 Spine2 Neck Head", "0 9 0"),
         *((f"{side}UpLeg {side}Leg {side}Foot {side}ToeBase", "0 -30 1") for side in ("Left", "Right")),
         *((f"{side}Shoulder {side}Arm {side}ForeArm {side}Hand", "15 0 0") for side in ("Left", "Right")),
     ]
@@ -310,7 +310,7 @@ def _parameter_samples() -> list[Sample]:
 
 def _other_samples() -> list[Sample]:
     colours = np.random.default_rng(0).integers(0, 255, (FRAMES, 3, 8, 8)).astype(np.uint8)
-    maps = load_joint_map("bvh_mixamo")
+    maps = load_joint_map("bvh")
     ids = "\n".join(f"{n} 001-nm-01-090-{n + 3:03d}.png" for n in range(FRAMES)).encode()
     calibration = "tests/data/pose2sim_single/Calib.qca.txt"
     return [

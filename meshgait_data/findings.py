@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from operator import attrgetter
 
 from meshgait_data.errors import MeshgaitError
 
@@ -43,11 +44,28 @@ class Finding:
         return f"{text}\n  try: {self.hint}" if self.hint else text
 
 
+_FIELDS = tuple(field.name for field in fields(Finding))
+_ENCODER = json.JSONEncoder()
+
+
 def to_jsonl(findings: Iterable[Finding]) -> str:
     """One JSON object a line, sorted, so that equal findings give equal bytes."""
-    return "".join(
-        json.dumps({**asdict(finding), "severity": finding.severity.name}) + "\n" for finding in sorted(findings)
-    )
+    return "".join(_ENCODER.encode(_plain(finding)) + "\n" for finding in in_order(findings))
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings in the order that they have as values; the same as ``sorted``, for very many of them."""
+    return sorted(findings, key=attrgetter(*_FIELDS))
+
+
+def _plain(finding: Finding) -> dict[str, str]:
+    return {
+        "severity": finding.severity.name,
+        "id": finding.id,
+        "where": finding.where,
+        "message": finding.message,
+        "hint": finding.hint,
+    }
 
 
 def from_jsonl(text: str) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 
 from meshgait_data.atomic import write_npz
 from meshgait_data.errors import InvalidData, UsageError
-from meshgait_data.types import BodyParams, Camera, CaptureKey, Fit
+from meshgait_data.types import BodyParams, Camera, CaptureKey, Fit, Worn
 
 SCHEMA = 2
 """Version of the file layout; ``docs/formats/fits.md`` says what each has."""
 _READABLE = (1, SCHEMA)
 
-_RESIDUAL = "residual_"
+_RESIDUAL, _WORN = "residual_", "worn_"
 
 
 def fit_path(work: Path, key: CaptureKey) -> Path:
@@ -48,6 +49,8 @@ def write_fit(path: Path, fit: Fit) -> None:
         "verdict": fit.verdict,
     }
     arrays |= {_RESIDUAL + term: values for term, values in fit.residuals.items()}
+    if fit.worn is not None:
+        arrays |= {_WORN + item.name: getattr(fit.worn, item.name) for item in fields(Worn)}
     arrays["meta"] = np.array(json.dumps(meta, sort_keys=True))
     write_npz(path, arrays)
 
@@ -93,6 +96,7 @@ def read_fit(path: Path) -> Fit:
         # Files of the first schema have no cameras.
         cameras={name: _camera(name, plain) for name, plain in meta.get("cameras", {}).items()},
         provenance=meta["provenance"],
+        worn=Worn(*(arrays[_WORN + item.name] for item in fields(Worn))) if f"{_WORN}faces" in arrays else None,
     )
 
 

@@ -149,11 +149,15 @@ class Manifest:
         UsageError
             Where none does.
         """
-        found = next((layout for layout in self.layouts if layout.parts_of(key) is not None), None)
-        if found is None:
-            patterns = ", ".join(layout.pattern for layout in self.layouts)
-            raise UsageError(f"{key} is no key of {self.name}", hint=f"its layout is {patterns}")
-        return found
+        return self._parts_of(key)[0]
+
+    def _parts_of(self, key: SequenceKey | CaptureKey) -> tuple[Layout, dict[str, str]]:
+        for layout in self.layouts:
+            parts = layout.parts_of(key)
+            if parts is not None:
+                return layout, parts
+        patterns = ", ".join(layout.pattern for layout in self.layouts)
+        raise UsageError(f"{key} is no key of {self.name}", hint=f"its layout is {patterns}")
 
     def capture(self, key: SequenceKey) -> CaptureKey:
         """The walk that a sequence is a view of."""
@@ -170,12 +174,13 @@ class Manifest:
         UsageError
             Where no layout makes such keys.
         """
-        layout = self.layout_of(key)
-        return Paths(layout, key, over_parts(template, layout), layout.parts_of(key) or {})
+        layout, parts = self._parts_of(key)
+        return Paths(layout, key, over_parts(template, layout), parts)
 
-    def excluded(self, path: str) -> bool:
-        """Whether a path below the root is one that looks like a sequence or frame and is none."""
-        return any(fnmatch.fnmatchcase(path, pattern) for layout in self.layouts for pattern in layout.exclude)
+    def excluded(self, path: str) -> str:
+        """Glob of a layout by which a path below the root is none of a sequence; empty where there is none."""
+        patterns = (pattern for layout in self.layouts for pattern in layout.exclude)
+        return next((pattern for pattern in patterns if fnmatch.fnmatchcase(path, pattern)), "")
 
     def resolved(self, root: Path) -> "Manifest":
         """The same with the lists of its partition file, which may lie below the root, in the split.

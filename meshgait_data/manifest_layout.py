@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from meshgait_data.key_text import quoted, unquoted
 from meshgait_data.strict import run_checks
 from meshgait_data.templates import check_names, check_template, compiled_template, template_names
 from meshgait_data.types import CaptureKey, SequenceKey
@@ -57,6 +58,9 @@ class Layout:
     walk of its own), or the views of each named group."""
     exclude: tuple[str, ...] = ()
     """Paths below the root, with ``*`` and ``?``, that look like sequences or frames and are none."""
+    quote_names: bool = False
+    """Whether what keys cannot hold, such as spaces, stands in them as ``%`` and two hexadecimal digits, as in
+    addresses of the web: ``Walk B10`` becomes ``Walk%20B10``, and ``%`` itself ``%25``: no two names make one key."""
     links: bool = False
     """Whether symbolic links may lead out of the root, as those do of a tree that was rearranged by links."""
 
@@ -151,11 +155,15 @@ class Layout:
         ValueError
             Where a word of it holds what a key cannot hold.
         """
-        words = self.words
-        subject, condition = (words[word].format(**parts) for word in ("subject", "condition"))
+        subject, condition = (self.word(word, parts) for word in ("subject", "condition"))
         if not self.names_view:
             return CaptureKey(dataset, subject, condition)
-        return SequenceKey(dataset, subject, condition, words["view"].format(**parts))
+        return SequenceKey(dataset, subject, condition, self.word("view", parts))
+
+    def word(self, word: str, parts: Mapping[str, str]) -> str:
+        """Word of the key that parts make."""
+        text = self.words[word].format(**parts)
+        return quoted(text) if self.quote_names else text
 
     def capture(self, key: SequenceKey) -> CaptureKey:
         """The walk that a sequence is a view of."""
@@ -174,11 +182,14 @@ class Layout:
         found: dict[str, str] = {}
         view = key.view if isinstance(key, SequenceKey) else key.group if self.captures == "each" else None
         texts = {"subject": key.subject, "condition": key.condition, "view": view}
+        patterns = self.patterns
         for word, template in self.words.items():
             text = texts[word]
             if text is None:
                 continue
-            match = compiled_template(template, self.patterns).fullmatch(text)
+            if self.quote_names:
+                text = unquoted(text)
+            match = compiled_template(template, patterns).fullmatch(text)
             if match is None or any(found.get(name, value) != value for name, value in match.groupdict().items()):
                 return None
             found |= match.groupdict()
@@ -191,4 +202,7 @@ class Layout:
 
     def path(self, subject: str, condition: str, view: str = "*") -> str:
         """Path below the root of one capture whose pattern names no other parts."""
-        return self.pattern.format(subject=subject, condition=condition, view=view)
+        words = {"subject": subject, "condition": condition, "view": view}
+        return self.pattern.format(
+            **{name: unquoted(text) if self.quote_names else text for name, text in words.items()}
+        )

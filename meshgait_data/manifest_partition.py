@@ -44,7 +44,9 @@ def read_partition(path: Path) -> PartitionFile:
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        raise UsageError(
+            f"cannot be read: {error.strerror}", where=str(path), hint="check that it is a file and its permissions"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise InvalidData(f"not a partition of OpenGait: {error}", where=str(path), hint=hint) from error
     if not isinstance(plain, dict) or not set(SETS.values()) & set(plain):
@@ -71,9 +73,8 @@ def resolved_split(partition: Partition, root: Path) -> Split:
     path = Path(partition.path).expanduser()
     path = path if path.is_absolute() else root / path
     if not path.is_file():
-        hint = (
-            f"{partition.source}; put it there, or give its path as split: partition: path" if partition.source else ""
-        )
+        hint = "put it there, or give its path as split: partition: path"
+        hint = f"{partition.source}; {hint}" if partition.source else hint
         raise UsageError("no partition file, which says who is trained and tested on", where=str(path), hint=hint)
     file = read_partition(path)
     found = {name: len(getattr(file, name)) for name in SETS}

@@ -2,9 +2,11 @@
 
 import glob
 import itertools
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from meshgait_data.manifest_layout import Layout
@@ -49,12 +51,14 @@ class Paths:
     def view(self, path: str) -> str | None:
         """View that a path below the root is of: empty where it tells none, None where it is not one of these paths."""
         told = self._told(path)
-        if told is None:
-            return None
+        return None if told is None else self._view_of(told)
+
+    def _view_of(self, told: Mapping[str, str]) -> str | None:
+        """View that the parts of one of these paths make, those of the key included."""
         parts, template = {**self.parts, **told}, self.layout.words["view"]
         if not template_names(template) <= set(parts):
             return ""
-        view = template.format(**parts)
+        view = self.layout.word("view", parts)
         if isinstance(self.key, SequenceKey):
             return view if view == self.key.view else None
         of_walk = SequenceKey(self.key.dataset, self.key.subject, self.key.condition, view)
@@ -72,10 +76,12 @@ class Paths:
 
     def find(self, root: Path) -> list[tuple[str, Path]]:
         """(view, path) of each that is on disk below a root, sorted."""
-        if self.exact is not None:
-            found = [root / self.exact] if (root / self.exact).exists() else []
-        else:
-            found = [Path(path) for path in glob.iglob(str(Path(glob.escape(str(root))) / self.glob))]
+        exact = self.exact
+        if exact is not None:
+            path = root / exact
+            view = self._view_of({}) if os.path.exists(path) else None
+            return [] if view is None else [(view, path)]
+        found = [Path(path) for path in glob.iglob(str(Path(glob.escape(str(root))) / self.glob))]
         views = [(self.view(path.relative_to(root).as_posix()), path) for path in found]
         return sorted((view, path) for view, path in views if view is not None)
 
@@ -86,9 +92,15 @@ def over_parts(template: str, layout: Layout) -> str:
     >>> over_parts("{folder}/smpl.npz", Layout("{subject}/{condition}/{view}"))
     '{subject}/{condition}/{view}/smpl.npz'
     """
-    in_path = template_names(layout.pattern)
-    made = {word: text for word, text in layout.words.items() if word not in in_path}
-    made[FOLDER] = layout.pattern
+    return _over_parts(template, layout.pattern, tuple(layout.words.items()))
+
+
+# The same for every sequence of a dataset.
+@lru_cache(maxsize=1024)
+def _over_parts(template: str, pattern: str, words: tuple[tuple[str, str], ...]) -> str:
+    in_path = template_names(pattern)
+    made = {word: text for word, text in words if word not in in_path}
+    made[FOLDER] = pattern
     text = ""
     for literal, name in template_parts(template):
         text += literal.replace("{", "{{").replace("}", "}}")

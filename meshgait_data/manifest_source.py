@@ -17,6 +17,17 @@ from meshgait_data.templates import check_template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Names of files that tell a time and not the number of a frame."""
+
+    written: Literal["decimal", "digits"]
+    """``decimal``: seconds with a point, ``1657079013.900059000``; ``digits``: the first ten are seconds, the others
+    their fraction, ``1657079013900059``."""
+    delay_s: float = 0.0
+    """Seconds from the time in the name to the moment that the frame shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
     """What all kinds have: where the files of a walk lie, and how their frames count."""
 
@@ -31,6 +42,9 @@ class Files:
     """Folders of one file a frame: name of these files, with ``{frame}`` for the number of the frame and parts of the
     layout where they have them, e.g. ``{subject}-{condition}-{view}-{frame}.png``; others are misnamed and not used.
     By default the last number of a name counts."""
+    times: Times | None = None
+    """``{frame}`` in ``file`` is a time: frames are counted by ``fps`` from the first moment of the walk, and kinds are
+    joined where their times differ by no more than ``tolerance_s`` of the source."""
     take: str = ""
     """Files that hold several walks: which of them, e.g. ``2`` for the array ``mask2``; may use parts of the layout."""
     frame_ids: str = ""
@@ -46,7 +60,7 @@ class Files:
     fit: bool = True
     """Whether the fit uses it; if not, as masks that are in other pixels than the keypoints, it is packed only."""
 
-    CHECKS: ClassVar[tuple[str, ...]] = ("_check_path", "_check_file", "_check_every")
+    CHECKS: ClassVar[tuple[str, ...]] = ("_check_path", "_check_file", "_check_every", "_check_times")
 
     def __post_init__(self) -> None:
         run_checks(self)
@@ -62,6 +76,12 @@ class Files:
     def _check_every(self) -> None:
         if self.every < 1:
             raise ValueError(f"every={self.every} must be at least 1")
+
+    def _check_times(self) -> None:
+        if self.times is not None and not self.file:
+            raise ValueError("times needs file, the name of the files, in which {frame} is the time")
+        if self.times is not None and (self.first_frame is not None or self.every > 1 or self.frame_ids):
+            raise ValueError("times says which frames these are: leave out first_frame, every and frame_ids")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +213,17 @@ class Also(Files):
     """``pickle`` or ``npy``: one array, frames first; ``npz``: one of its arrays; empty: what the files look like."""
     array: str = ""
     """``npz``: name of the array."""
+    clock: str = ""
+    """Sensor of another clock whose frames these are, one of ``clocks``: they are counted and compared among themselves
+    by ``mgdata index``, and not packed. Point clouds may have such a clock only. Empty: the clock of the walk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Moments at which another sensor recorded, which are no frames of the walk."""
+
+    within: str = ""
+    """Another clock, whose moments these are some of: those that both sensors have, for example."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,12 +266,23 @@ class Cameras:
             raise ValueError("spread is that of a rig, and there is none")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WornFiles:
+    """Clothes and bags that are known of some walks, drawn where bodies are rendered; see ``docs/synth.md``."""
+
+    path: str
+    """File below the root; walks without wear nothing."""
+
+    def __post_init__(self) -> None:
+        check_template("path", self.path, needed=set())
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What the files are and how they are sampled in time."""
 
-    fps: float
-    """Frames of the walk per second, before thinning."""
+    fps: float | Literal["file"]
+    """Frames of the walk per second, before thinning; ``file``: what files of each walk say (BVH, C3D, ``smpl``)."""
     format: Literal["asf_amc"] | None = None
     """Of the one file that ``layout: pattern`` names; leave it out where kinds have blocks of their own."""
     skeleton: str = ""
@@ -249,6 +291,9 @@ class Source:
     """Name of the map to SMPL's joints, a file in ``manifests/skeletons/``."""
     keep_every: int = 1
     """Thinning: every n-th frame is used; frames keep their source ids."""
+    target_fps: float = 0.0
+    """Thinning in place of ``keep_every``: in each walk every n-th frame is used, n being the whole number that comes
+    nearest to this rate. Nothing is interpolated, so that 100 a second becomes 33.3 where 30 are wanted."""
     min_seconds: float = 1.5
     """Least duration of a usable capture: one gait cycle (two steps) of a slow walker at 80 steps a minute."""
     mocap: Mocap | None = None
@@ -265,8 +310,23 @@ class Source:
     """What is known of the cameras."""
     also: dict[str, Also] = field(default_factory=dict)
     """Further modalities by the names that they have in shards."""
+    worn: WornFiles | None = None
+    """What people wear and carry, in the rest pose of their own bodies: with ``smpl`` only."""
+    tolerance_s: float = 0.0
+    """Files named by time: most seconds between two frames of one moment."""
+    clocks: dict[str, Clock] = field(default_factory=dict)
+    """Clocks of sensors whose moments are no frames of the walk, such as a LiDAR's."""
 
-    CHECKS: ClassVar[tuple[str, ...]] = ("_check_names", "_check_numbers", "_check_kinds", "_check_cameras")
+    CHECKS: ClassVar[tuple[str, ...]] = (
+        "_check_names",
+        "_check_numbers",
+        "_check_kinds",
+        "_check_rate",
+        "_check_cameras",
+        "_check_worn",
+        "_check_clocks",
+        "_check_tolerance",
+    )
 
     def __post_init__(self) -> None:
         run_checks(self)
@@ -278,8 +338,10 @@ class Source:
         check_template("skeleton", self.skeleton, needed=set(), known={"subject"})
 
     def _check_numbers(self) -> None:
-        if self.fps <= 0 or self.keep_every < 1:
+        if (self.fps != "file" and self.fps <= 0) or self.keep_every < 1:
             raise ValueError(f"fps={self.fps} must be positive and keep_every={self.keep_every} at least 1")
+        if self.target_fps < 0 or (self.target_fps and self.keep_every > 1):
+            raise ValueError(f"target_fps={self.target_fps:g} must be positive, and stands in place of keep_every")
         if self.min_seconds < 0:
             raise ValueError(f"min_seconds={self.min_seconds} must not be negative")
 
@@ -296,10 +358,36 @@ class Source:
                 f"mocap of format {self.mocap.format} and joints3d both give 3D joints: a walk has one set of them"
             )
 
+    def _check_rate(self) -> None:
+        told = self.smpl is not None or (self.mocap is not None and self.mocap.format != "asf_amc")
+        if self.fps == "file" and not told:
+            raise ValueError("fps: file needs files that say their rate: smpl, or mocap of format bvh or c3d")
+
     def _check_cameras(self) -> None:
         seen_by_cameras = self.keypoints2d or self.silhouettes
         if self.cameras is not None and not seen_by_cameras:
             raise ValueError("cameras without keypoints2d or silhouettes: nothing was seen by them")
+
+    def _check_worn(self) -> None:
+        if self.worn is not None and self.smpl is None:
+            raise ValueError("worn without smpl: clothes are made for the shape of a body, which is then not known")
+
+    def _check_clocks(self) -> None:
+        named = {f"also: {name}: clock": block.clock for name, block in self.also.items()}
+        named |= {f"clocks: {name}: within": clock.within for name, clock in self.clocks.items()}
+        for place, clock in named.items():
+            if clock and (clock not in self.clocks or place == f"clocks: {clock}: within"):
+                others = ", ".join(self.clocks) or "none"
+                raise ValueError(f"{place}: {clock!r} is not another one of clocks ({others})")
+
+    def _check_tolerance(self) -> None:
+        timed = [name for name, block in self.blocks().items() if block.times is not None]
+        if bool(timed) != (self.tolerance_s > 0):
+            raise ValueError(
+                f"tolerance_s={self.tolerance_s:g} belongs to blocks with times, and must be positive there"
+            )
+        if timed and (self.fps == "file" or not set(timed) & set(self.kinds())):
+            raise ValueError("times needs fps in numbers, and a kind that is of the walk's own clock")
 
     def kinds(self) -> dict[str, Files]:
         """Blocks of kinds by name."""
@@ -321,6 +409,7 @@ class Source:
         found = {f"{name}.path": block.path for name, block in blocks.items()}
         found |= {f"{name}.frame_ids": block.frame_ids for name, block in blocks.items()}
         found["mocap.static"] = self.mocap.static if self.mocap else ""
+        found["worn.path"] = self.worn.path if self.worn else ""
         found["cameras.path"] = self.cameras.path if self.cameras else ""
         return {place: path for place, path in found.items() if path}
 
@@ -337,10 +426,20 @@ class Source:
         block = self.mocap if self.mocap and self.mocap.joint_map else self.joints3d
         return block.joint_map if block else ""
 
+    def thinning(self, fps: float) -> int:
+        """Which every n-th frame of a walk of a rate is used.
+
+        >>> [Source(fps="file", target_fps=30, smpl=Smpl(path="x")).thinning(fps) for fps in (120, 100, 59.94, 25)]
+        [4, 3, 2, 1]
+        """
+        return max(1, round(fps / self.target_fps)) if self.target_fps else self.keep_every
+
     @property
     def working_fps(self) -> float:
-        """Frames per second after thinning."""
-        return self.fps / self.keep_every
+        """Frames per second after thinning; what is wanted, or 0, where the files of each walk say it."""
+        if self.fps == "file":
+            return self.target_fps
+        return self.fps / self.thinning(self.fps)
 
 
 KINDS = ("mocap", "joints3d", "keypoints2d", "silhouettes", "smpl")

@@ -55,8 +55,12 @@ def compiled_template(template: str, patterns: Mapping[str, str]) -> re.Pattern[
     >>> compiled_template("a/{x}/{x}", {"x": "[0-9]+"}).fullmatch("a/7/7")["x"]
     '7'
     """
-    needed = template_names(template)
-    return _compiled(template, tuple(sorted((name, text) for name, text in patterns.items() if name in needed)))
+    return _compiled(template, tuple([(name, patterns[name]) for name in _sorted_names(template)]))
+
+
+@lru_cache(maxsize=1024)
+def _sorted_names(template: str) -> tuple[str, ...]:
+    return tuple(sorted(template_names(template)))
 
 
 # Compiled for every sequence of a dataset, from a few templates.

@@ -6,7 +6,8 @@ V vertices, B shape components, S side of the aligned silhouette.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -24,12 +25,16 @@ _FORBIDDEN = frozenset("/\\ ")
 
 
 def _check_parts(key: Any) -> None:
-    for part in fields(key):
-        text = getattr(key, part.name)
-        if part.name == "group" and not text:
-            continue
-        if not text or text in {".", ".."} or _FORBIDDEN & set(text) or not text.isprintable():
-            raise ValueError(f"{part.name}={text!r} cannot be one part of a key: no spaces, slashes or dots alone")
+    for name in key.__slots__:
+        text = getattr(key, name)
+        if not _can_be_part(text) and (text or name != "group"):
+            raise ValueError(f"{name}={text!r} cannot be one part of a key: no spaces, slashes or dots alone")
+
+
+# A large dataset has few words, each of them in very many keys.
+@lru_cache(maxsize=1 << 14)
+def _can_be_part(text: str) -> bool:
+    return bool(text) and text not in {".", ".."} and _FORBIDDEN.isdisjoint(text) and text.isprintable()
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -234,6 +239,24 @@ class GivenParams:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Worn:
+    """What somebody wears or carries: it is drawn into rendered silhouettes, while labels stay those of the body.
+
+    Objects are one mesh in the rest pose of the person's own body that follows its joints like skin: a rigid thing
+    follows one joint, a skirt several.
+    """
+
+    thickness: FloatArray
+    """(24,) metres that skin which follows each joint is thicker, along its normals."""
+    vertices: FloatArray
+    """(N, 3) metres, rest pose; N may be 0."""
+    weights: FloatArray
+    """(N, 24) shares of the joints that a vertex follows; rows sum to one."""
+    faces: IntArray
+    """(M, 3) triangles."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Observations:
     """What a source saw of one walk; every kind that is there takes part in the fit. All kinds share the frames."""
 
@@ -262,6 +285,8 @@ class Observations:
     """Existing SMPL parameters."""
     cameras: Mapping[str, Camera] = field(default_factory=dict)
     """Known calibration by view; views without are estimated with the body."""
+    worn: Worn | None = None
+    """Clothes and bags that are known; no evidence, it is passed on to the fit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -290,6 +315,8 @@ class Fit:
     """Versions, settings and source hash."""
     cameras: Mapping[str, Camera] = field(default_factory=dict)
     """Cameras by view in the frame of the fit, known or estimated; empty where none saw the walk."""
+    worn: Worn | None = None
+    """What is drawn over the body where the fit is rendered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ Whoever reads a dataset reads what strangers have packed. All bounds of the read
 memory is reserved.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -26,6 +27,12 @@ MOST_FILES = 200_000
 """In one folder of frames: two hours at 25 a second."""
 _AGAIN = "take the file from its source again"
 
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+"""Without O_NONBLOCK a pipe would wait for somebody to write to it."""
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_NO_NAMES = ("", ".", "..")
+"""Ends of paths that name no entry of the folder before."""
+
 _ROOT: ContextVar[str] = ContextVar("root", default="")
 
 
@@ -40,34 +47,51 @@ def below(root: Path, *, links: bool = False) -> Iterator[None]:
     links
         Whether symbolic links may lead out of it all the same.
     """
-    token = _ROOT.set("" if links else os.path.realpath(root))
+    token = _ROOT.set("" if links else os.path.normpath(_real_folder(_absolute(root))))
     try:
         yield
     finally:
         _ROOT.reset(token)
 
 
-def check_inside(path: Path) -> None:
+def check_inside(path: Path | str) -> None:
     """Raise SourceError where a path leads out of the folder of :func:`below`."""
-    root = _ROOT.get()
+    root, text = _ROOT.get(), _absolute(path)
     if not root:
         return
+    folder, name = os.path.split(text)
     # Folders are the same for many files, and few files are links.
-    real = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real_folder(path.parent), path.name)
-    real = os.path.normpath(real)
-    if real != root and not real.startswith(root.rstrip(os.sep) + os.sep):
+    plain = name not in _NO_NAMES and not os.path.islink(text)
+    real = os.path.join(_real_folder(folder), name) if plain else os.path.realpath(text)
+    if not _lies_in(os.path.normpath(real), root):
         hint = "if the link is meant to be, give the folder above both as --root, or set layout: links in the manifest"
         raise SourceError("it leads out of the folder of the dataset", where=str(path), hint=hint)
 
 
+def _absolute(path: Path | str) -> str:
+    """A path from the root of the file system on, with its '..' left in: behind a link they lead elsewhere."""
+    text = os.fspath(path)
+    return text if os.path.isabs(text) else os.path.join(os.getcwd(), text)
+
+
+def _lies_in(real: str, root: str) -> bool:
+    return real == root or real.startswith(root.rstrip(os.sep) + os.sep)
+
+
 @lru_cache(maxsize=4096)
-def _real_folder(folder: Path) -> str:
-    if folder.name in ("", "..") or os.path.islink(folder):
+def _real_folder(folder: str) -> str:
+    above, name = os.path.split(folder)
+    if name in _NO_NAMES or os.path.islink(folder):
         return os.path.realpath(folder)
-    return os.path.join(_real_folder(folder.parent), folder.name)
+    return os.path.join(_real_folder(above), name)
 
 
-def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+@lru_cache(maxsize=256)
+def _folder_inside(folder: str, root: str) -> bool:
+    return _lies_in(os.path.normpath(_real_folder(folder)), root)
+
+
+def read_bytes(path: Path | str, most: int = MOST_BYTES) -> bytes:
     """Content of a file.
 
     Parameters
@@ -83,21 +107,49 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
         Where it cannot be read, is no regular file (a pipe would never end), is larger, or lies outside of the folder
         of :func:`below`.
     """
-    check_inside(path)
     try:
-        # Without O_NONBLOCK a pipe would wait for somebody to write to it.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise SourceError("not a regular file", where=str(path), hint="put the file itself there")
-            if status.st_size > most:
-                what = f"holds {status.st_size / 2**20:.0f} MB, more than the {most / 2**20:.0f} MB of any such file"
-                raise SourceError(what, where=str(path), hint=f"split it, or {_AGAIN}")
-            # Not more than it has: a buffer of what is asked for is reserved at once.
-            return file.read(status.st_size + 1)
+        descriptor = _opened(_absolute(path))
+        try:
+            return _content(descriptor, str(path), most)
+        finally:
+            os.close(descriptor)
+    except SourceError:
+        # It is a ValueError, too, and no path that cannot be one.
+        raise
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise SourceError(what, where=str(path), hint="check that it is a file and its permissions") from error
     except ValueError as error:
         raise SourceError(f"no path of a file: {error}", where=repr(str(path)), hint=_AGAIN) from error
+
+
+def _opened(path: str) -> int:
+    """Descriptor of a file; links are followed only as far as :func:`check_inside` lets them lead."""
+    root, (folder, name) = _ROOT.get(), os.path.split(path)
+    if root and _NO_LINKS and name not in _NO_NAMES and _folder_inside(folder, root):
+        try:
+            # The common case: that it is no link is found out by opening it.
+            return os.open(path, _READ | _NO_LINKS)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EMLINK):
+                raise
+    check_inside(path)
+    return os.open(path, _READ)
+
+
+def _content(descriptor: int, where: str, most: int) -> bytes:
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError("not a regular file", where=where, hint="put the file itself there")
+    size = status.st_size
+    if size > most:
+        what = f"holds {size / 2**20:.0f} MB, more than the {most / 2**20:.0f} MB of any such file"
+        raise SourceError(what, where=where, hint=f"split it, or {_AGAIN}")
+    # Not more than it has: a buffer of what is asked for is reserved at once.
+    data = os.read(descriptor, size)
+    # Systems may give less than was asked for, e.g. of two gigabytes.
+    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data

@@ -88,12 +88,15 @@ def _print_findings(findings: Sequence[Finding], work: Path | None) -> None:
 def _print_summary(
     found: "Index", findings: Sequence[Finding], numbers: dict[str, int | float], work: Path | None
 ) -> None:
+    from meshgait_data.index import NO_PARTITION
     from meshgait_data.index.tables import by_kind, finding_lines, view_lines
 
     f = numbers
     if found.filmed:
         click.echo("\n".join(view_lines(found)) + "\n")
-    lost, others = f["lost_captures"], f["unusable"] - f["lost_captures"]
+    lost = f["lost_captures"]
+    # A partition is not one of the views or kinds.
+    others = f["unusable"] - lost - sum(finding.id == NO_PARTITION for finding in findings)
     click.echo(f"captures   {f['captures']}" + (f", {lost} cannot be used" if lost else ""))
     rest = f", {others} views or kinds cannot be used" if others else ""
     click.echo(f"sequences  {f['sequences']} in {f['views']} views{rest}")

@@ -164,6 +164,8 @@ def _distinct(
             plain["captures"] = "each"
         if unused and not number:
             plain["exclude"] = list(unused)
+        if any(" " in path for path in group.paths):
+            plain["quote_names"] = True
         if any(_leads_out(root, path) for path in group.paths[:TRIES]):
             plain["links"] = True
         if str(plain) not in seen or not number:

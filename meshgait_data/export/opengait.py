@@ -17,7 +17,7 @@ import yaml
 from numpy.typing import NDArray
 
 from meshgait_data.atomic import new_folder, write_text
-from meshgait_data.errors import EnvironmentLacks
+from meshgait_data.errors import EnvironmentLacks, UsageError
 from meshgait_data.export.opengait_config import TreeUsage, opengait_config
 from meshgait_data.export.pickled import pickled
 from meshgait_data.manifest import (
@@ -94,7 +94,11 @@ class TreeFacts:
 
     @classmethod
     def of_manifest(cls, manifest: Manifest) -> Self:
-        """What a manifest says."""
+        """What a manifest says; raises UsageError where it says no frame rate, which trees have no files for."""
+        fps = manifest.source.working_fps
+        if not fps:
+            hint = "give source: fps in frames per second"
+            raise UsageError("a tree's files do not say their frame rate", where=manifest.name, hint=hint)
         return cls(
             name=manifest.name,
             title=manifest.title,
@@ -103,7 +107,7 @@ class TreeFacts:
             licence=manifest.licence,
             split=manifest.split,
             protocol=manifest.protocol,
-            fps=manifest.source.working_fps,
+            fps=fps,
             same_person=manifest.same_person,
             manifest_sha256=manifest.sha256(),
             protocols=dict(manifest.protocols),

@@ -346,17 +346,16 @@ def _finished(
     betas: NDArray[Any],
     findings: list[Finding],
 ) -> tuple[SequenceData | None, list[Finding]]:
-    """Number the frames, leave out those without a person, and check what is left."""
+    """Number the frames, mark those without a person, and check all of it."""
     facts, count = reading.facts, len(arrays["silhouettes"])
     arrays.setdefault("frame_ids", np.arange(count, dtype=np.int32))
     seen = arrays["silhouettes"].reshape(count, -1).any(axis=1)
-    dropped = tuple(int(frame) for frame in arrays["frame_ids"][~seen])
-    if dropped:
-        arrays = {name: array[seen] for name, array in arrays.items()}
-        what = f"{len(dropped)} of {count} silhouettes are empty; these frames are left out of everything"
+    if not seen.all():
+        arrays["valid"] = (seen & (arrays.get("valid", seen) != 0)).astype(np.uint8)
+        what = f"{count - int(seen.sum())} of {count} silhouettes are empty; these frames are kept, with valid = 0"
         findings.append(Finding(Severity.WARNING, "MG-TREE-003", str(leaf.key), what))
     sequence = SequenceData(
-        leaf.key, facts.identity(leaf.key.subject), facts.fps, None, betas, arrays, dropped, facts.joint_set.name
+        leaf.key, facts.identity(leaf.key.subject), facts.fps, None, betas, arrays, (), facts.joint_set.name
     )
     try:
         specs_of(sequence, reading.expected)

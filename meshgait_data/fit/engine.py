@@ -133,7 +133,8 @@ def _judged(body: Body, seen: Observations, fit: Fit | FitError, known: Known) -
     if isinstance(fit, FitError):
         return fit
     world = bool(fit.provenance.get("continuous", True))
-    return judged(body, fit, seen, known.maps, known.thresholds, world=world)
+    judgement = judged(body, fit, seen, known.maps, known.thresholds, world=world)
+    return replace(judgement, worn=seen.worn)
 
 
 def prepare(body: Body, seen: Observations, known: Known, settings: FitSettings = _DEFAULT) -> Usable | Fit:

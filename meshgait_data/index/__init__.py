@@ -3,6 +3,6 @@
 from meshgait_data.index.cache import FILE as CACHE
 from meshgait_data.index.files import read_index, write_index
 from meshgait_data.index.rows import Index, IndexRow
-from meshgait_data.index.scan import scan
+from meshgait_data.index.scan import NO_PARTITION, scan
 
-__all__ = ["CACHE", "Index", "IndexRow", "read_index", "scan", "write_index"]
+__all__ = ["CACHE", "NO_PARTITION", "Index", "IndexRow", "read_index", "scan", "write_index"]

@@ -16,7 +16,7 @@ from meshgait_data.index.look import Look
 from meshgait_data.manifest import Manifest
 from meshgait_data.strict import to_plain
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised where equal files are looked at otherwise than before."""
 
 FILE = "index.looks.jsonl"

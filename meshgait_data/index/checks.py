@@ -33,7 +33,7 @@ _KINDS = {
         "{files} in folders of sequences that no kind of the source names: {listed}",
         "",
     ),
-    "MG-INDEX-023": (Severity.INFO, "{files} left out by layout: exclude: {listed}", ""),
+    "MG-INDEX-023": (Severity.INFO, "{paths} left out by {by}: {listed}", ""),
 }
 """Finding to how it is told: severity, message, hint."""
 
@@ -92,7 +92,7 @@ def check_files(manifest: Manifest, root: Path, walked: Walked, subjects: Iterab
     for path in walked.beside:
         if path not in used and any(regex.fullmatch(path) for regex in skeletons):
             groups.setdefault(("MG-INDEX-006", ""), Group()).add(path)
-    return [_told(manifest, root, id, group) for (id, _), group in _fold(groups).items()]
+    return [_told(manifest, root, id, group, by) for (id, by), group in _fold(groups).items()]
 
 
 def _fold(groups: dict[tuple[str, str], Group]) -> dict[tuple[str, str], Group]:
@@ -108,9 +108,11 @@ def _fold(groups: dict[tuple[str, str], Group]) -> dict[tuple[str, str], Group]:
     return kept | ({("MG-INDEX-004", "/rest"): rest} if rest.count else {})
 
 
-def _told(manifest: Manifest, root: Path, id: str, group: Group) -> Finding:
+def _told(manifest: Manifest, root: Path, id: str, group: Group, by: str) -> Finding:
     severity, message, hint = _KINDS[id]
     words = {
+        "by": by,
+        "paths": f"{group.count} path{'s' * (group.count > 1)}",
         "files": f"{group.count} file{'s' * (group.count > 1)}",
         "listed": ", ".join(map(_shown, group.first)) + (", …" if group.count > len(group.first) else ""),
         "patterns": " or ".join(layout.pattern for layout in manifest.layouts),

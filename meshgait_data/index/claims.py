@@ -34,6 +34,12 @@ class Claim:
     """Parts that tell sequences of the layout apart; None where its files make no sequence, or are of several."""
     endings: frozenset[str] = ANY
     """Of the files that are read in a folder of these paths."""
+    exclude: tuple[str, ...] = ()
+    """Names of files in such a folder that are not read."""
+
+    def reads(self, ending: str) -> bool:
+        """Whether it reads files of an ending."""
+        return ending in self.endings or "*" in self.endings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +56,18 @@ class Claims:
         claims = [
             claim for number, layout in enumerate(manifest.layouts) for claim in _claims(manifest, number, layout)
         ]
+        partition = manifest.split.partition
+        if partition is not None:
+            claims.append(_of_file(PurePosixPath(partition.path).as_posix()))
         by_depth: dict[int, list[Claim]] = {}
         for claim in claims:
             by_depth.setdefault(claim.depth, []).append(claim)
         return cls({depth: tuple(own) for depth, own in by_depth.items()}, frozenset(_suffixes(manifest)))
+
+
+def _of_file(path: str) -> Claim:
+    """Of one file that is of no sequence."""
+    return Claim(0, "partition", re.compile(re.escape(path)), path.count("/"), None)
 
 
 def _suffixes(manifest: Manifest) -> set[str]:
@@ -97,7 +111,16 @@ def _claims(manifest: Manifest, number: int, layout: Layout) -> Iterator[Claim]:
         free = {name: "[^/]*" for name in names - layout.known_parts}
         regex = compiled_template(text, {**layout.patterns, **free})
         whole = set(own) <= names and (kind == LAYOUT or _tells_sequences(kind))
-        yield Claim(number, kind, regex, text.count("/"), own if whole else None, _endings(manifest.source, kind))
+        block = manifest.source.blocks().get(kind.removesuffix(".path"))
+        yield Claim(
+            number,
+            kind,
+            regex,
+            text.count("/"),
+            own if whole else None,
+            _endings(manifest.source, kind),
+            block.exclude if block is not None else (),
+        )
 
 
 def _tells_sequences(kind: str) -> bool:

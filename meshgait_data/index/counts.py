@@ -11,6 +11,9 @@ from meshgait_data.manifest import Manifest
 
 _AGAIN = "add their files; where the release itself lacks them, say so under expected: absent in the manifest"
 
+_MOST_NAMED = 4
+"""Kinds of a sequence that are named in a message."""
+
 
 def check_counts(
     manifest: Manifest, rows: Sequence[IndexRow], lost: Collection[tuple[str, str]] = ()
@@ -112,8 +115,12 @@ def _missing_kinds(
             yield Finding(
                 Severity.INFO if block.optional else Severity.WARNING, "MG-INDEX-024", manifest.name, message, hint
             )
-        elif not block.optional:
+        elif lacking and block.optional:
+            message = f"{len(lacking)} of {len(rows)} sequences have no {kind}, which is optional: "
+            message += listed(str(row.key) for row in lacking)
+            yield Finding(Severity.INFO, "MG-FRAMES-011", manifest.name, message)
+        else:
             for row in lacking:
-                message = f"has {', '.join(row.kinds)}, but no {kind}"
+                has = ", ".join(row.kinds) if len(row.kinds) <= _MOST_NAMED else f"{len(row.kinds)} other kinds"
                 hint = "make it, or say optional: true where many lack it"
-                yield Finding(Severity.WARNING, "MG-FRAMES-011", str(row.key), message, hint)
+                yield Finding(Severity.WARNING, "MG-FRAMES-011", str(row.key), f"has {has}, but no {kind}", hint)

@@ -4,10 +4,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from meshgait_data.atomic import write_bytes, write_text
 from meshgait_data.errors import InvalidData, UsageError
@@ -15,18 +12,28 @@ from meshgait_data.findings import Finding, to_jsonl
 from meshgait_data.index.rows import Index, IndexRow
 from meshgait_data.manifest import dump_yaml, load_manifest
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# pyarrow is imported where it is needed: workers that read files go without its memory.
+
 SCHEMA_VERSION = 2
 """Version of the columns; a reader refuses any other."""
 
-_PA_TYPES = {
-    str: pa.string(),
-    int: pa.int32(),
-    float: pa.float64(),
-    tuple[str, ...]: pa.list_(pa.string()),
-    tuple[int, ...]: pa.list_(pa.int32()),
-}
-_COLUMNS = pa.schema([pa.field(f.name, _PA_TYPES[f.type], nullable=False) for f in fields(IndexRow)])  # type: ignore[index]  # types, not strings
 _VERSION, _ROOT, _MANIFEST = b"meshgait.index_schema", b"meshgait.root", b"meshgait.manifest_sha256"
+
+
+def _columns() -> "pa.Schema":
+    import pyarrow as pa
+
+    types: dict[Any, pa.DataType] = {
+        str: pa.string(),
+        int: pa.int32(),
+        float: pa.float64(),
+        tuple[str, ...]: pa.list_(pa.string()),
+        tuple[int, ...]: pa.list_(pa.int32()),
+    }
+    return pa.schema([pa.field(column.name, types[column.type], nullable=False) for column in fields(IndexRow)])
 
 
 def write_index(work: Path, index: Index, findings: Iterable[Finding]) -> None:
@@ -40,13 +47,16 @@ def write_index(work: Path, index: Index, findings: Iterable[Finding]) -> None:
     EnvironmentLacks
         Where the folder cannot be written to.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     metadata = {
         _VERSION: str(SCHEMA_VERSION),
         _ROOT: str(index.root.absolute()),
         _MANIFEST: index.manifest.sha256(),
     }
     columns = {f.name: [getattr(row, f.name) for row in index.rows] for f in fields(IndexRow)}
-    table = pa.table(columns, schema=_COLUMNS.with_metadata(metadata))
+    table = pa.table(columns, schema=_columns().with_metadata(metadata))
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     write_text(work / "manifest.yaml", dump_yaml(index.manifest))
@@ -82,14 +92,17 @@ def read_index(work: Path) -> Index:
     return Index(manifest, Path(metadata[_ROOT].decode()), rows)
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
+def _values(column: "pa.ChunkedArray") -> list[Any]:
     """Values of a column; equal ones are one object, since most words stand in many rows."""
     known: dict[Any, Any] = {}
     values = [tuple(value) if isinstance(value, list) else value for value in column.to_pylist()]
     return [known.setdefault(value, value) for value in values]
 
 
-def _read_table(path: Path, again: str) -> pa.Table:
+def _read_table(path: Path, again: str) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -99,6 +112,6 @@ def _read_table(path: Path, again: str) -> pa.Table:
     if version != str(SCHEMA_VERSION):
         what = f"index schema version {version}; this meshgait reads {SCHEMA_VERSION}"
         raise InvalidData(what, where=str(path), hint=again)
-    if not table.schema.equals(_COLUMNS) or not {_ROOT, _MANIFEST} <= set(metadata):
+    if not table.schema.equals(_columns()) or not {_ROOT, _MANIFEST} <= set(metadata):
         raise InvalidData("the columns are not those of an index", where=str(path), hint=again)
     return table

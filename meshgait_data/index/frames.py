@@ -9,7 +9,7 @@ import numpy as np
 
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.manifest_source import Silhouettes, Source
-from meshgait_data.render.align import FATES, align
+from meshgait_data.render.align import FATES, fates_of, keeps_empty
 from meshgait_data.sources.track import Track, frames_text
 from meshgait_data.types import BoolArray, ByteArray, GivenParams, Keypoints, Masks
 
@@ -61,7 +61,7 @@ def check_frames(where: str, tracks: Sequence[AnyTrack], rules: FrameRules) -> l
     for track in tracks:
         if isinstance(track.data, Masks):
             fates = _fates(track, rules)
-            findings += [*_drops(where, track, fates), *_repeats(where, track)]
+            findings += [*_drops(where, track, fates, rules), *_repeats(where, track)]
             usable = int((fates == 0).sum())
         else:
             findings += _undetected(where, track)
@@ -111,22 +111,24 @@ def _fates(track: Track[Masks], rules: FrameRules) -> ByteArray:
     """(F,) what alignment makes of each mask, by number in ``FATES``; ``_EMPTY`` of those without any white."""
     masks, fates = track.data, np.zeros(len(track.frame_ids), np.uint8)
     levels = masks.images if masks.grey is None else masks.grey
-    shown = np.asarray(levels.any(axis=(1, 2)))
+    shown = levels.reshape(len(levels), -1).any(axis=1)
     if rules.alignment and shown.any():
         sizes = None if masks.sizes is None else masks.sizes[shown]
         # A copy of all pictures only where some are left out.
         pictures = levels if shown.all() else levels[shown]
-        fates[shown] = align(pictures, rules.size, variant=rules.alignment, sizes=sizes).fates
+        fates[shown] = fates_of(pictures, rules.size, variant=rules.alignment, sizes=sizes)
     fates[~shown] = _EMPTY
     return fates
 
 
-def _drops(where: str, track: Track[Masks], fates: ByteArray) -> Iterator[Finding]:
+def _drops(where: str, track: Track[Masks], fates: ByteArray, rules: FrameRules) -> Iterator[Finding]:
     for fate in np.unique(fates[fates > 0]).tolist():
         ids = track.frame_ids[fates == fate]
         of = f"{len(ids)} of {len(fates)} masks"
         if fate == _EMPTY:
-            hint = "nothing to do where nobody was in the picture; these frames are not packed"
+            kept = not rules.alignment or keeps_empty(rules.alignment)
+            packed = "are packed with valid = 0, as the published form has them" if kept else "are not packed"
+            hint = f"nothing to do where nobody was in the picture; these frames {packed}"
             yield Finding(Severity.WARNING, "MG-FRAMES-004", where, f"{of} are empty: {frames_text(ids)}", hint)
         else:
             hint = "nothing to do: the published pretreatment leaves them out, and so does mgdata pack, from all kinds"
@@ -137,7 +139,7 @@ def _drops(where: str, track: Track[Masks], fates: ByteArray) -> Iterator[Findin
 def _repeats(where: str, track: Track[Masks]) -> Iterator[Finding]:
     images = track.data.images
     # Equal pictures have equal sums; comparing those first spares most of the work.
-    sums = np.count_nonzero(images.reshape(len(images), -1), axis=1)
+    sums = np.array([np.count_nonzero(image) for image in images])
     doubtful = np.flatnonzero((sums[1:] == sums[:-1]) & (sums[1:] > 0)) + 1
     same = [frame for frame in doubtful.tolist() if np.array_equal(images[frame], images[frame - 1])]
     if same:

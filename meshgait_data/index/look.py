@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from meshgait_data.errors import SourceError
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.index.frames import AnyTrack, FrameRules, check_frames
 from meshgait_data.manifest import Manifest
 from meshgait_data.sources import glance
+from meshgait_data.sources.beside import Beside
 from meshgait_data.sources.joining import view_of
 from meshgait_data.types import CaptureKey, IntArray
 
@@ -33,6 +36,8 @@ class ViewLook:
     """Frames that any of them has, after thinning."""
     first_frame: int
     last_frame: int
+    forms: tuple[tuple[str, str], ...] = ()
+    """Kind, and type and shape of its frames, of what rides along into shards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class Look:
     def line(self) -> str:
         """As a line of text."""
         views = [
-            (one.view, one.kinds, one.kind_frames, one.frames, one.first_frame, one.last_frame) for one in self.views
+            (one.view, one.kinds, one.kind_frames, one.frames, one.first_frame, one.last_frame, one.forms)
+            for one in self.views
         ]
         told = [(one.severity, one.id, one.where, one.message, one.hint) for one in self.findings]
         plain = (self.key, views, self.fps, self.sha256, self.walk_sha256, told, self.lost)
@@ -64,7 +70,10 @@ class Look:
     def of_line(cls, line: str | bytes) -> "Look":
         """Read what :meth:`line` wrote; raises ValueError or TypeError for anything else."""
         key, views, fps, sha256, walk_sha256, findings, lost = json.loads(line)
-        seen = tuple(ViewLook(view, tuple(kinds), tuple(counts), *rest) for view, kinds, counts, *rest in views)
+        seen = tuple(
+            ViewLook(view, tuple(kinds), tuple(counts), frames, first, last, tuple(map(tuple, forms)))
+            for view, kinds, counts, frames, first, last, forms in views
+        )
         told = tuple(Finding(Severity(severity), *rest) for severity, *rest in findings)
         return cls(key, seen, fps, sha256, walk_sha256, told, tuple((kind, view) for kind, view in lost))
 
@@ -103,7 +112,10 @@ def look(manifest: Manifest, root: Path, task: Task) -> Look:
         findings += check_frames(str(key.sequence(view) if view else key), tracks, rules)
     shared = by_view.pop("", [])
     whole = sorted({*by_view, *(named if shared else ())}) or [""]
-    views = tuple(_view(view, [*by_view.get(view, ()), *shared], seen.frame_ids) for view in whole)
+    views = tuple(
+        _view(view, [*by_view.get(view, ()), *shared], seen.frame_ids, [b for b in seen.beside if b.view in ("", view)])
+        for view in whole
+    )
     for view in sorted(set(named) - set(whole) - {lost.view for lost in seen.lost}):
         nothing = SourceError("none of the kinds that the manifest's source names is there", where=str(root))
         findings.append(_unusable(key, nothing, str(root), view))
@@ -111,11 +123,18 @@ def look(manifest: Manifest, root: Path, task: Task) -> Look:
     return Look(str(key), views, seen.fps, seen.sha256, seen.walk_sha256, tuple(findings), lost)
 
 
-def _view(view: str, tracks: Sequence[AnyTrack], walk: IntArray) -> ViewLook:
-    order = sorted(tracks, key=lambda track: track.kind)
-    own = [_both(track.frame_ids, walk) for track in order]
-    ids = reduce(_either, own)
-    return ViewLook(view, tuple(track.kind for track in order), tuple(map(len, own)), *_span(ids))
+def _view(view: str, tracks: Sequence[AnyTrack], walk: IntArray, beside: Sequence[Beside]) -> ViewLook:
+    own = [(track.kind, _both(track.frame_ids, walk)) for track in tracks]
+    ids = reduce(_either, (frames for _, frames in own))
+    counts = sorted([(kind, len(frames)) for kind, frames in own] + [(one.kind, one.frames) for one in beside])
+    forms = [(track.kind, _form(track.data)) for track in tracks if isinstance(track.data, np.ndarray)]
+    kinds, frames = (tuple(column) for column in zip(*counts, strict=True))
+    return ViewLook(view, kinds, frames, *_span(ids), tuple(sorted(forms)))
+
+
+def _form(values: NDArray[Any]) -> str:
+    shape = " x ".join(map(str, values.shape[1:]))
+    return f"{values.dtype} of {shape}" if shape else str(values.dtype)
 
 
 def _both(ids: IntArray, others: IntArray) -> IntArray:

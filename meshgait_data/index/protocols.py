@@ -1,6 +1,8 @@
 """Comparison of split and protocols with the sequences on disk: who is missing, who is too much, who is never found."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -9,8 +11,9 @@ from meshgait_data.findings import Finding, Severity
 from meshgait_data.index.people import People
 from meshgait_data.index.rows import IndexRow
 from meshgait_data.manifest import Manifest, Protocol
-from meshgait_data.manifest_protocol import Role, named_walks
+from meshgait_data.manifest_protocol import named_walks
 from meshgait_data.manifest_roles import Roles, roles
+from meshgait_data.types import BoolArray
 
 
 def check_manifest(
@@ -44,8 +47,27 @@ def check_manifest(
     if unused:
         message = f"{len(unused)} subjects on neither side of the split: {listed(unused)}"
         yield Finding(Severity.INFO, "MG-INDEX-012", f"{manifest.name}: split", message)
+    tested = [row for row in rows if row.side == "test"]
+    hidden = _hidden(manifest, tested)
     for where, protocol in _protocols(manifest):
-        yield from _check_protocol(where, protocol, manifest, rows)
+        yield from _check_protocol(where, protocol, manifest, rows, hidden)
+    yield from _seen_again(manifest, rows)
+
+
+def _seen_again(manifest: Manifest, rows: Sequence[IndexRow]) -> Iterator[Finding]:
+    """Walks that one camera saw several times, where views are of cameras by a rule of the protocol."""
+    if not manifest.protocol.camera:
+        return
+    camera, views = re.compile(manifest.protocol.camera), dict[tuple[str, str], list[str]]()
+    for row in rows:
+        found = camera.search(row.view)
+        name = found.group(1 if camera.groups else 0) if found else row.view
+        views.setdefault((f"{row.subject}/{row.condition}", name), []).append(row.view)
+    again = {f"{walk} ({', '.join(sorted(own))})" for (walk, _), own in views.items() if len(own) > 1}
+    if again:
+        message = f"{len(again)} times one camera saw a person several times in one condition: {listed(again)}"
+        hint = "nothing to do: each of them is a sequence of its own, and protocols count all of them"
+        yield Finding(Severity.INFO, "MG-INDEX-027", f"{manifest.name}: protocol: camera", message, hint)
 
 
 def _protocols(manifest: Manifest) -> Iterator[tuple[str, Protocol]]:
@@ -55,29 +77,53 @@ def _protocols(manifest: Manifest) -> Iterator[tuple[str, Protocol]]:
         yield f"{manifest.name}: protocols: {name}", protocol
 
 
-def _check_protocol(where: str, protocol: Protocol, manifest: Manifest, rows: Sequence[IndexRow]) -> Iterator[Finding]:
-    tested = [row for row in rows if row.side == "test"]
+def _hidden(manifest: Manifest, tested: Sequence[IndexRow]) -> set[str]:
+    """Identities that stand for people whom only a server knows: probes of a submission that nobody enrols."""
+    names: set[str] = set()
+    for _, protocol in _protocols(manifest):
+        if protocol.kind == "submission":
+            with suppress(InvalidData):
+                for who in _roles_of(protocol, manifest, tested).values():
+                    probes, gallery = (set(_people(tested, chosen)) for chosen in (who.probe, who.gallery))
+                    names |= probes - gallery
+    return names
+
+
+def _people(tested: Sequence[IndexRow], chosen: BoolArray) -> list[str]:
+    return [tested[place].identity for place in np.flatnonzero(chosen).tolist()]
+
+
+def _roles_of(protocol: Protocol, manifest: Manifest, tested: Sequence[IndexRow]) -> dict[str, Roles]:
     keys, identities = [row.key for row in tested], [row.identity for row in tested]
     lists = {"PROBE_SET": manifest.split.probe, "GALLERY_SET": manifest.split.gallery}
+    return roles(protocol, keys, identities, lists=lists)
+
+
+def _check_protocol(
+    where: str, protocol: Protocol, manifest: Manifest, rows: Sequence[IndexRow], hidden: set[str]
+) -> Iterator[Finding]:
+    tested = [row for row in rows if row.side == "test"]
     try:
-        found = roles(protocol, keys, identities, lists=lists)
+        found = _roles_of(protocol, manifest, tested)
     except InvalidData as error:
         yield Finding(Severity.WARNING, "MG-INDEX-009", where, error.what, error.hint)
         return
     for name, who in found.items():
         place = f"{where}: {name}" if name else where
         yield from _check_names(place, protocol, who, rows)
-        yield from _check_roles(place, protocol, protocol.roles()[name][1], who, tested)
+        # Who is enrolled decides who the rest is; probes that are named may be of anybody.
+        rest = protocol.roles()[name][1] == "rest"
+        asked = {row.identity for row in tested} if rest else set(_people(tested, who.probe))
+        yield from _check_roles(place, protocol, who, tested, asked - hidden)
 
 
 def _check_roles(
-    where: str, protocol: Protocol, asked: Role, who: Roles, tested: Sequence[IndexRow]
+    where: str, protocol: Protocol, who: Roles, tested: Sequence[IndexRow], asked: set[str]
 ) -> Iterator[Finding]:
     gallery = [tested[place] for place in np.flatnonzero(who.gallery).tolist()]
     probes = [tested[place] for place in np.flatnonzero(who.probe).tolist()]
     enrolled = {row.identity for row in gallery}
-    # Who is enrolled decides who the rest is; probes that are named may be of anybody.
-    strangers = {row.identity for row in (tested if asked == "rest" else probes)} - enrolled
+    strangers = asked - enrolled
     if strangers and protocol.kind != "submission":
         message = f"{len(strangers)} test people without a gallery walk are never recognised: {listed(strangers)}"
         hint = "name one walk of each in the gallery, or add their files"

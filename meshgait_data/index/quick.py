@@ -22,7 +22,7 @@ def _glimpse(manifest: Manifest, root: Path, task: Task) -> Look:
     if source.format is not None:
         return Look(str(task.key), tuple(ViewLook(view, ("mocap",), (0,), 0, 0, -1) for view in named or ("",)))
     found: dict[str, dict[str, int]] = {}
-    for kind, block in source.kinds().items():
+    for kind, block in source.blocks().items():
         try:
             places = manifest.paths_of(task.key, block.path).find(root)
         except (OSError, UsageError) as error:

@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from pathlib import Path
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from meshgait_data.findings import Finding, Severity
+from meshgait_data.errors import InvalidData, UsageError
+from meshgait_data.findings import Finding, Severity, in_order
 from meshgait_data.index.cache import LookCache, recipe
 from meshgait_data.index.checks import check_files, nothing_found
 from meshgait_data.index.claims import Claims
 from meshgait_data.index.counts import check_counts
+from meshgait_data.index.forms import Forms
 from meshgait_data.index.look import Look, ViewLook, look_at
 from meshgait_data.index.people import People
 from meshgait_data.index.protocols import check_manifest
@@ -20,14 +23,19 @@ from meshgait_data.index.quick import glimpse
 from meshgait_data.index.rows import Index, IndexRow
 from meshgait_data.index.sequences import Capture, captures_of
 from meshgait_data.index.walk import walk
-from meshgait_data.manifest import Manifest
+from meshgait_data.manifest import Manifest, Protocol, Split
 from meshgait_data.types import CaptureKey
 
 MOST_NOTES = 10
 """Notes of equal text that stand alone; of more there is one, with their number."""
 
+NO_PARTITION = "MG-INDEX-028"
+"""Finding of a partition file that is missing or cannot be used."""
+
 _CHUNK = 64
 """Captures of one job of a worker."""
+_AS_VALUES = attrgetter(*(column.name for column in fields(IndexRow)))
+"""Values of a row, which sort as rows do and faster."""
 
 
 def scan(
@@ -64,14 +72,12 @@ def scan(
     Raises
     ------
     UsageError
-        Where the root is not a folder, or there is no partition file where the manifest names one.
-    InvalidData
-        Where the partition file is not the one that the manifest means.
+        Where the root is not a folder.
     EnvironmentLacks
         Where the cache cannot be written.
     """
     root = root.absolute()
-    manifest = manifest.resolved(root)
+    manifest, nobody = _resolved(manifest, root)
     claims = Claims.of(manifest)
     excludes = any(layout.exclude for layout in manifest.layouts)
     walked = walk(root, claims, manifest.excluded if excludes else None)
@@ -87,11 +93,27 @@ def scan(
         kept.finish()
     else:
         kept.discard()
-    rows, subjects = tuple(sorted(found.rows)), {key.subject for key in captures}
+    rows = tuple(sorted(found.forms.settled(found.rows), key=_AS_VALUES))
+    subjects = {key.subject for key in captures}
     findings += [*found.findings, *found.copies(), *check_files(manifest, root, walked, subjects)]
+    findings += nobody
     if captures:
-        findings += [*check_counts(manifest, rows, found.lost), *check_manifest(manifest, rows, subjects, found.people)]
-    return Index(manifest, root, rows), sorted(_news(manifest, findings))
+        findings += check_counts(manifest, rows, found.lost | found.forms.lost())
+        if not nobody:
+            findings += check_manifest(manifest, rows, subjects, found.people)
+        findings += found.forms.findings(manifest.name)
+    return Index(manifest, root, rows), in_order(_news(manifest, findings))
+
+
+def _resolved(manifest: Manifest, root: Path) -> tuple[Manifest, list[Finding]]:
+    """The manifest with the lists of its partition file; as it is, and why, where that cannot be used."""
+    try:
+        return manifest.resolved(root), []
+    except (UsageError, InvalidData) as error:
+        what = f"{error.what}: nobody is on a side of the split, and no protocol was checked"
+        hint = f"{error.hint}; then index again, which reads nothing twice"
+        place = manifest.split.partition.path if manifest.split.partition else manifest.name
+        return manifest, [Finding(Severity.ERROR, NO_PARTITION, error.where or place, what, hint)]
 
 
 def _news(manifest: Manifest, findings: Sequence[Finding]) -> list[Finding]:
@@ -143,7 +165,8 @@ def _looks(
                 yield key, known
         function = glimpse if way.quick else look_at
         chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
-        tasks = (delayed(function)(manifest, root, [captures[key].task() for key in chunk]) for chunk in chunks)
+        told = _without_people(manifest)
+        tasks = (delayed(function)(told, root, [captures[key].task() for key in chunk]) for chunk in chunks)
         if not chunks:
             return
         with kept.adding():
@@ -168,6 +191,7 @@ class _Collected:
     """Hash of what was recorded to the walks that have it."""
     lost: set[tuple[str, str]] = field(default_factory=set)
     """Sequence or walk, and kind, of what is there and cannot be used."""
+    forms: Forms = field(default_factory=Forms)
 
     def add(self, capture: Capture, seen: Look) -> None:
         """Take in the look at one capture."""
@@ -179,7 +203,9 @@ class _Collected:
         paths = dict(capture.paths)
         for view in _seen_views(self.manifest, seen):
             if view.frames or not seen.sha256:
-                self.rows.append(self._row(capture, seen, view, paths.get(view.view, paths.get("", ""))))
+                row = self._row(capture, seen, view, paths.get(view.view, paths.get("", "")))
+                self.rows.append(row)
+                self.forms.add(row.key, view.forms)
 
     def _row(self, capture: Capture, seen: Look, view: ViewLook, path: str) -> IndexRow:
         key = capture.key
@@ -212,6 +238,11 @@ class _Collected:
         message = f"{len(groups)} group(s) of walks with the same bytes, {people} of them across people: {told}"
         hint = "keep one of each, or recognition is scored on copies"
         return [Finding(Severity.WARNING, "MG-INDEX-008", str(groups[0][0]), message, hint)]
+
+
+def _without_people(manifest: Manifest) -> Manifest:
+    """What a look goes by: lists of many thousand people would be handed to a worker with every job."""
+    return replace(manifest, split=Split(), protocol=Protocol(), protocols={}, same_person=())
 
 
 def _seen_views(manifest: Manifest, seen: Look) -> Iterator[ViewLook]:

@@ -49,7 +49,7 @@ def captures_of(
             try:
                 key = layout.key(manifest.name, parts)
             except ValueError as error:
-                hint = "rename the file, or narrow layout: subject, condition, view or parts in the manifest"
+                hint = "rename it, say layout: quote_names: true, or narrow layout: subject, condition, view or parts"
                 findings.append(Finding(Severity.ERROR, "MG-INDEX-002", str(root / path), str(error), hint))
                 continue
             expected = manifest.paths_of(key).exact if doubtful else path

@@ -21,6 +21,7 @@ def figures(found: Index, findings: Sequence[Finding]) -> dict[str, int | float]
     severities = Counter(finding.severity for finding in findings)
     # Views of a ring show the same frames; those of cameras have pictures of their own.
     counted = found.rows if found.filmed else captures.values()
+    rates, expected = Counter(row.fps for row in found.rows), found.manifest.source.working_fps
     return {
         "captures": len(captures),
         "lost_captures": _lost(found, findings),
@@ -31,7 +32,9 @@ def figures(found: Index, findings: Sequence[Finding]) -> dict[str, int | float]
         "identities": len({row.identity for row in found.rows}),
         **{side: sides[side] for side in ("train", "test", "unused")},
         "frames": sum(row.frames for row in counted),
-        "fps": found.rows[0].fps if found.rows else found.manifest.source.working_fps,
+        "fps": rates.most_common(1)[0][0] if rates else expected,
+        "fps_least": min(rates, default=expected),
+        "fps_most": max(rates, default=expected),
         "errors": severities[Severity.ERROR],
         "warnings": severities[Severity.WARNING],
         "notes": severities[Severity.INFO],

@@ -1,8 +1,9 @@
 """One pass over a folder: every file below belongs to sequences of the manifest, or is counted with its like."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
 
@@ -74,11 +75,13 @@ class _Folder:
     """Sequences that it is part of."""
     endings: frozenset[str] = frozenset()
     """Of the files in it that the source reads."""
+    readers: tuple[Claim, ...] = ()
+    """Blocks that read files in it."""
     above: tuple[tuple[int, int], ...] = ()
     """Devices and numbers of the folders above."""
 
 
-def walk(root: Path, claims: Claims, excluded: Callable[[str], bool] | None = None) -> Walked:
+def walk(root: Path, claims: Claims, excluded: Callable[[str], str] | None = None) -> Walked:
     """Search a folder, following links.
 
     Parameters
@@ -88,7 +91,7 @@ def walk(root: Path, claims: Claims, excluded: Callable[[str], bool] | None = No
     claims
         Of the manifest.
     excluded
-        Whether a path is none of a sequence although it looks so.
+        Glob by which a path is none of a sequence although it looks so; empty where there is none.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def walk(root: Path, claims: Claims, excluded: Callable[[str], bool] | None = No
 
 
 class _Walker:
-    def __init__(self, root: Path, claims: Claims, excluded: Callable[[str], bool] | None, found: Walked) -> None:
+    def __init__(self, root: Path, claims: Claims, excluded: Callable[[str], str] | None, found: Walked) -> None:
         self.root, self.claims, self.excluded, self.found = root, claims, excluded, found
         self.visits: dict[tuple[int, int], int] = {}
 
@@ -126,8 +129,8 @@ class _Walker:
             with os.scandir(place) as entries:
                 for entry in entries:
                     path = folder.path + entry.name
-                    if self.excluded and self.excluded(path):
-                        self.found.group("MG-INDEX-023", "", path)
+                    if self.excluded and (glob := self.excluded(path)):
+                        self.found.group("MG-INDEX-023", f"layout: exclude: {glob}", path)
                     elif entry.is_dir():
                         inside.append(self._folder(path, folder, above))
                     else:
@@ -137,13 +140,14 @@ class _Walker:
         return inside
 
     def _folder(self, path: str, within: _Folder, above: tuple[tuple[int, int], ...]) -> _Folder:
-        owners, endings = within.owners, within.endings
+        owners, endings, readers = within.owners, within.endings, within.readers
         for claim, record in self._claims(path, within.depth):
             if record is not None:
                 owners = (*owners, record)
             if claim.kind != LAYOUT:
                 endings = endings | claim.endings
-        return _Folder(f"{path}/", within.depth + 1, owners, endings, above)
+                readers = (*readers, claim)
+        return _Folder(f"{path}/", within.depth + 1, owners, endings, readers, above)
 
     def _claims(self, path: str, depth: int) -> Iterator[tuple[Claim, Record | None]]:
         """Claims of a path with the sequence, None where it is not of one alone; one claim of a kind."""
@@ -176,6 +180,9 @@ class _Walker:
         digest = int.from_bytes(blake2b(stamp, digest_size=16).digest(), "little")
         ending = os.path.splitext(entry.name)[1].lower()
         used, owners = not folder.endings.isdisjoint((ending, "*")), folder.owners
+        if used and (by := _excluding(entry.name, ending, folder.readers)):
+            found.group("MG-INDEX-023", by, path)
+            return
         for _, record in self._claims(path, folder.depth):
             # A layout that names a file names the file that is read.
             used = True
@@ -199,6 +206,18 @@ class _Walker:
             self.found.group("MG-INDEX-005", "", path)
         else:
             self.found.group("MG-INDEX-004", ending, path)
+
+
+def _excluding(name: str, ending: str, readers: Sequence[Claim]) -> str:
+    """Block and glob by which a file is none of a sequence, where no block reads it."""
+    found = ""
+    for claim in readers:
+        if claim.reads(ending):
+            glob = next((glob for glob in claim.exclude if fnmatchcase(name, glob)), "")
+            if not glob:
+                return ""
+            found = found or f"source: {claim.kind.removesuffix('.path')}: exclude: {glob}"
+    return found
 
 
 def _again(folder: str) -> Finding:

@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
-from meshgait_data.body.files import load_body
+from meshgait_data.body.files import find_body, load_body
 from meshgait_data.body.joint_files import load_regressor, load_skin_points
+from meshgait_data.body.joint_sets import SkinPoints
 from meshgait_data.body.joints import JointRegressor
 from meshgait_data.body.model import Body
 from meshgait_data.body.placement import PlacedMarkers
@@ -19,7 +21,7 @@ from meshgait_data.fit.from_masks import MaskOptions
 from meshgait_data.fit.keypoints_seen import KeypointOptions
 from meshgait_data.fit.known import Known
 from meshgait_data.manifest import JointMap, Manifest, load_joint_map
-from meshgait_data.pipeline.prior_files import load_priors, prior_path
+from meshgait_data.pipeline.prior_files import Priors, load_priors, prior_path
 from meshgait_data.strict import build
 from meshgait_data.types import Camera, Observations
 
@@ -48,7 +50,7 @@ def known_for(body: Body, manifest: Manifest, seen: Sequence[Observations] = ())
         Where ``fit: given_body`` names a body that is not there.
     """
     section, cameras = manifest.fit, manifest.source.cameras
-    priors = load_priors(section.priors)
+    priors = _priors_of(section.priors, _stamp(prior_path(section.priors)))
     spread = _settings(CameraSpread, cameras.spread if cameras else {}, f"{manifest.name}: source: cameras: spread")
     nominal = _nominal(manifest, seen)
     where = f"{manifest.name}: fit"
@@ -64,8 +66,8 @@ def known_for(body: Body, manifest: Manifest, seen: Sequence[Observations] = ())
         keypoints=replace(keypoints, nominal=nominal, spread=spread),
         masks=replace(masks, nominal=nominal, spread=spread, crops=crops),
         given=_settings(GivenSettings, section.given, f"{where}: given"),
-        source=load_body(section.given_body) if section.given_body else None,
-        skin=load_skin_points() if any(one.given is not None for one in seen) else None,
+        source=_body_of(section.given_body, _stamp(find_body(section.given_body).path)) if section.given_body else None,
+        skin=_skin() if any(one.given is not None for one in seen) else None,
         thresholds=section.thresholds,
     )
 
@@ -133,6 +135,30 @@ def own_map(manifest: Manifest) -> JointMap | None:
 def placements(body: Body, sets: Collection[str]) -> dict[str, PlacedMarkers]:
     """Where the markers of each set sit on the body; raises UsageError where a set is not known."""
     return {name: _placed(body, name) for name in sets}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of a file, so that one that changed is read again."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=2)
+def _body_of(name: str, stamp: tuple[int, int]) -> Body:
+    """Read once for all captures: it takes longer than to keep the parameters of one."""
+    del stamp
+    return load_body(name)
+
+
+@lru_cache(maxsize=2)
+def _priors_of(name: str, stamp: tuple[int, int]) -> Priors:
+    del stamp
+    return load_priors(name)
+
+
+@lru_cache(maxsize=1)
+def _skin() -> SkinPoints:
+    return load_skin_points()
 
 
 @lru_cache(maxsize=8)

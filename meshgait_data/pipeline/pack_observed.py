@@ -38,7 +38,7 @@ class ObservedView:
     images: ByteArray
     """(F, H, W) masks; silhouettes that are aligned already may be grey."""
     seen: BoolArray
-    """(F,) whether there is a mask of this frame."""
+    """(F,) whether there is a mask of this frame; where the published form keeps empty ones they count."""
     aligned: bool
     camera: Camera | None
     """None where nobody knows it."""
@@ -71,7 +71,7 @@ def observed_sequence(view: ObservedView, fitted: Fitted | None, shared: Ingredi
 
     Frames that show no mask, or one that cannot be aligned, are dropped from every field together. Frames whose fit
     was rejected, or that have none, stay with ``valid`` 0: their labels are those of the rejected fit, or of the
-    nearest frame with a fit that can be shown.
+    nearest frame with a fit that can be shown. So do frames with an empty silhouette that the view counts as seen.
 
     Raises
     ------
@@ -90,6 +90,9 @@ def observed_sequence(view: ObservedView, fitted: Fitted | None, shared: Ingredi
     arrays = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
     kept = np.searchsorted(view.frame_ids, arrays["frame_ids"])
     arrays |= {name: values[kept] for name, values in view.also.items()}
+    shown = np.asarray(arrays["silhouettes"].any(axis=(1, 2)))
+    if not shown.all():
+        arrays["valid"] = (shown & (arrays.get("valid", shown) != 0)).astype(np.uint8)
     if view.aligned and "joints" not in arrays:
         # Where it lay in a picture is not known, and there is nothing else that needs it.
         del arrays["windows"]
@@ -103,7 +106,8 @@ def observed_sequence(view: ObservedView, fitted: Fitted | None, shared: Ingredi
         dropped=tuple(int(i) for i in np.setdiff1d(view.frame_ids, arrays["frame_ids"])),
         joint_set=SMPL_SET if shared.joints is None else shared.joints.joint_set,
     )
-    return Packed(sequence, (*_drop_findings(view, fates), *scene.findings(sequence)))
+    findings = [*_drop_findings(view, fates), *_empty(sequence), *scene.findings(sequence)]
+    return Packed(sequence, tuple(findings))
 
 
 def _chunk(view: ObservedView, rows: IntArray, scene: "_Scene", fates: ByteArray) -> dict[str, NDArray[Any]]:
@@ -211,7 +215,7 @@ class _Scene:
         if self.problem:
             hint = "fit the walk, calibrate the camera, or undistort the pictures first"
             return [Finding(Severity.WARNING, "MG-PACK-003", where, f"packed without labels: {self.problem}", hint)]
-        doubtful = int((sequence.arrays["valid"] == 0).sum())
+        doubtful = int(((sequence.arrays["valid"] == 0) & sequence.arrays["silhouettes"].any(axis=(1, 2))).sum())
         if not doubtful:
             return []
         what = f"{doubtful} of {len(sequence)} frames have no fit that may be used: they are packed with valid = 0"
@@ -240,6 +244,14 @@ def _drop_findings(view: ObservedView, fates: ByteArray) -> list[Finding]:
         for severity, id, why, ids in lost
         if len(ids)
     ]
+
+
+def _empty(sequence: SequenceData) -> list[Finding]:
+    ids = sequence.arrays["frame_ids"][~sequence.arrays["silhouettes"].any(axis=(1, 2))]
+    if not len(ids):
+        return []
+    what = f"{len(ids)} of {len(sequence)} silhouettes are empty, which the published form keeps: they are packed with "
+    return [Finding(Severity.WARNING, "MG-PACK-009", str(sequence.key), f"{what}valid = 0: {_span(ids)}")]
 
 
 def _span(ids: IntArray) -> str:

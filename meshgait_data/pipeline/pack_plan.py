@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from meshgait_data.sources.parts import Place
 from meshgait_data.strict import to_plain
 from meshgait_data.types import CaptureKey
 
-RECIPE = 2
+RECIPE = 3
 """Raised where equal input is packed to something else than before: parts are then written again."""
 
 PENDING = ".packing.json"
@@ -39,6 +39,8 @@ class CapturePlan:
     """Whether there is a fit."""
     fingerprint: str
     """Hash over everything that its sequences follow from."""
+    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """View to the blocks of the source that the index lists of it."""
 
     @property
     def key(self) -> CaptureKey:
@@ -87,7 +89,7 @@ def plan_captures(index: Index, rows: Sequence[IndexRow], shared: Ingredients) -
     _check_pickles(wanted, shared)
     base = _base(shared)
     labels = [shared.body.sha256, markers_sha256(shared.markers), joints_told(shared.joints)]
-    return [_planned(index.row(key), own, (base, labels), shared) for key, own in wanted.items()]
+    return [_planned(index, key, own, (base, labels), shared) for key, own in wanted.items()]
 
 
 def _views(index: Index, rows: Sequence[IndexRow], shared: Ingredients) -> dict[CaptureKey, list[str]]:
@@ -134,9 +136,14 @@ def _base(shared: Ingredients) -> dict[str, Any]:
 
 
 def _planned(
-    row: IndexRow, views: tuple[str, ...], common: tuple[Mapping[str, Any], Sequence[Any]], shared: Ingredients
+    index: Index,
+    key: CaptureKey,
+    views: tuple[str, ...],
+    common: tuple[Mapping[str, Any], Sequence[Any]],
+    shared: Ingredients,
 ) -> CapturePlan:
-    base, labels = common
+    row, (base, labels) = index.row(key), common
+    kinds = {} if shared.observed is None else {view: index.row(key.sequence(view)).kinds for view in views}
     fit = fit_path(shared.work, row.capture)
     fitted = fit.is_file()
     inputs = {
@@ -147,10 +154,12 @@ def _planned(
         "source": row.sha256 if shared.observed else "",
         "pickles": _pickles_sha256(row.capture, views, shared) + _riding_sha256(row.capture, shared),
     }
+    if shared.observed is not None and shared.manifest.source.also:
+        inputs["kinds"] = kinds
     if fitted:
         inputs["labels"] = [_sha256(fit), *labels]
     fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-    return CapturePlan(row, views, fitted, fingerprint)
+    return CapturePlan(row, views, fitted, fingerprint, kinds)
 
 
 def _pickles_sha256(key: CaptureKey, views: Sequence[str], shared: Ingredients) -> list[str]:
@@ -165,7 +174,8 @@ def _riding_sha256(key: CaptureKey, shared: Ingredients) -> list[str]:
     if shared.observed is None:
         return []
     place = Place(shared.manifest, shared.root, key)
-    paths = [path for block in shared.manifest.source.also.values() for _, path in place.files(block)]
+    blocks = [block for block in shared.manifest.source.also.values() if not block.clock]
+    paths = [path for block in blocks for _, path in place.files(block)]
     files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
     return [f"{file.name} {_sha256(file)}" for file in files if file.is_file()]
 

@@ -1,6 +1,7 @@
 """Modalities of a source that ride along into shards as they are, joined to the frames of the silhouettes."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,13 +33,21 @@ class Riding:
         told = tuple((one.kind.removeprefix(_PREFIX), one.view, one.error.what) for one in lost)
         return cls(tuple(tracks), told)
 
-    def add(self, found: dict[str, NDArray[Any]], masks: Masks, frame_ids: IntArray) -> list[str]:
-        """Add arrays over frames (F,) of one view by their names; gives what is missing, and why."""
+    def add(
+        self, found: dict[str, NDArray[Any]], masks: Masks, frame_ids: IntArray, kinds: Collection[str]
+    ) -> list[str]:
+        """Add arrays over frames (F,) of one view by their names; gives what is missing, and why.
+
+        What the index does not list among the kinds of the view is left out, such as arrays of another shape than all
+        others.
+        """
         missing = [f"{name}: {why}: left out" for name, view, why in self.lost if view in ("", masks.view)]
         for track in self.tracks:
             if track.view in ("", masks.view):
                 name = track.kind.removeprefix(_PREFIX)
                 rows, why = _by_ids(track, frame_ids) if track.counted else _by_place(track, masks)
+                if rows is not None and track.kind not in kinds:
+                    rows, why = None, "is not among what the index lists, see its findings: left out"
                 if why:
                     missing.append(f"{name} {why}")
                 if rows is not None:
@@ -61,13 +70,11 @@ def _by_place(track: Track[NDArray[Any]], masks: Masks) -> tuple[IntArray | None
     # Observations say both.
     assert masks.rows is not None
     assert masks.file_frames is not None
-    # Values that were missing in the file are missing in the places.
-    complete = track.frame_ids[-1] + 1 == len(track.frame_ids)
-    fits = len(track.frame_ids) == masks.file_frames if complete else track.frame_ids[-1] < masks.file_frames
-    if not fits:
-        return None, f"has {len(track.frame_ids)} frames, the silhouettes {masks.file_frames}: left out"
-    rows, why = _by_ids(track, masks.rows)
-    return rows, "" if complete else why.replace("for frames", "at places")
+    own, count = track.places()
+    if count != masks.file_frames:
+        return None, f"has {count} frames, the silhouettes {masks.file_frames}: left out"
+    rows, why = _by_ids(replace(track, frame_ids=own), masks.rows)
+    return rows, why.replace("for frames", "at places")
 
 
 def at_rows(array: NDArray[Any], rows: IntArray) -> NDArray[Any]:

@@ -19,12 +19,13 @@ from meshgait_data.pipeline.pack_plan import CapturePlan, mask_paths
 from meshgait_data.pipeline.pack_quality import fit_error_mm
 from meshgait_data.pipeline.pack_riding import Riding, at_rows
 from meshgait_data.pipeline.pack_settings import KEYPOINTS, Ingredients
+from meshgait_data.render.align import keeps_empty
 from meshgait_data.render.labelling import check_body
-from meshgait_data.render.sequence import drop_findings, pose_capture, render_sequence
+from meshgait_data.render.sequence import dressed_in, drop_findings, pose_capture, render_sequence
 from meshgait_data.shards.schema import pack_bits
 from meshgait_data.sources import observe
 from meshgait_data.sources.reading import read_pickled_array
-from meshgait_data.types import Camera, Fit, Keypoints, Masks, Observations, SequenceKey
+from meshgait_data.types import BoolArray, Camera, Fit, Keypoints, Masks, Observations, SequenceKey
 
 Maker = Callable[[], Packed]
 """Makes one sequence; raises MeshgaitError where it cannot be made."""
@@ -54,8 +55,10 @@ def _in_bits(packed: Packed) -> Packed:
     """With silhouettes of 1 bit a pixel; frames of which nothing remains are dropped."""
     sequence, findings = packed.sequence, packed.findings
     arrays: dict[str, NDArray[Any]] = dict(sequence.arrays)
-    bits = pack_bits(arrays.pop("silhouettes"))
-    left = bits.any(axis=(1, 2))
+    levels = arrays.pop("silhouettes")
+    bits = pack_bits(levels)
+    # What was empty before is said to be, and stays.
+    left = bits.any(axis=(1, 2)) | ~levels.any(axis=(1, 2))
     lost = tuple(int(i) for i in arrays["frame_ids"][~left])
     if lost:
         what = f"{len(lost)} of {len(sequence)} frames have no pixel that is body in 1 bit: {lost[0]} to {lost[-1]}"
@@ -75,6 +78,7 @@ def _fit(plan: CapturePlan, shared: Ingredients) -> Fit:
 def _rendered(plan: CapturePlan, shared: Ingredients) -> list[tuple[SequenceKey, Maker]]:
     fit = _fit(plan, shared)
     posed, cameras = pose_capture(shared.body, fit, shared.scene.cameras)
+    dressed = dressed_in(shared.body, fit, posed)
     by_name = {camera.name: camera for camera in cameras}
     error = fit_error_mm(fit, posed.joints[:, 0])
 
@@ -87,6 +91,7 @@ def _rendered(plan: CapturePlan, shared: Ingredients) -> list[tuple[SequenceKey,
             identity=shared.manifest.identity(plan.key.subject),
             size=shared.scene.aligned_size,
             posed=posed,
+            dressed=dressed,
             joints=shared.joints,
             look=shared.settings.whole_look(),
         )
@@ -146,11 +151,13 @@ class _Walk:
     def _masks(self, view: str) -> tuple[ObservedView, list[str]]:
         masks = self._masks_of(view)
         also, missing = self._keypoints(view)
-        missing += self.riding.add(also, masks, self.seen.frame_ids)
+        missing += self.riding.add(also, masks, self.seen.frame_ids, self.plan.kinds[view])
         key, fps = self.plan.key.sequence(view), self.seen.fps
         camera = self.cameras.get(view)
         # A picture may show a body that is nowhere half white.
         seen = masks.seen if masks.grey is None else np.asarray(masks.grey.any(axis=(1, 2)))
+        if keeps_empty(self.shared.settings.whole_look().alignment):
+            seen = _there(masks)
         ids = self.seen.frame_ids
         found = ObservedView(key, fps, ids, masks.images, seen, False, camera, also, masks.grey, masks.sizes)
         return found, missing
@@ -163,7 +170,7 @@ class _Walk:
         # Observations say it.
         assert masks.rows is not None
         also, missing = self._keypoints(view)
-        missing += self.riding.add(also, masks, self.seen.frame_ids)
+        missing += self.riding.add(also, masks, self.seen.frame_ids, self.plan.kinds[view])
         leaf = further_pickles(self.paths[view], key)
         for name in shared.pickles:
             array = read_pickled_array(leaf[name]) if name in leaf else np.zeros(0)
@@ -173,9 +180,8 @@ class _Walk:
                 missing.append(f"{name} {has}: left out")
                 continue
             also[name] = at_rows(array, masks.rows)
-        seen = np.asarray(images.any(axis=(1, 2)))
         camera = self.cameras.get(view)
-        return ObservedView(key, self.seen.fps, self.seen.frame_ids, images, seen, True, camera, also), missing
+        return ObservedView(key, self.seen.fps, self.seen.frame_ids, images, _there(masks), True, camera, also), missing
 
     def _keypoints(self, view: str) -> tuple[dict[str, NDArray[Any]], list[str]]:
         if KEYPOINTS not in self.shared.settings.also:
@@ -184,6 +190,13 @@ class _Walk:
         if found is None:
             return {}, ["no keypoints of this view"]
         return {KEYPOINTS: keypoint_rows(found)}, []
+
+
+def _there(masks: Masks) -> BoolArray:
+    """(F,) whether the files have a picture of the frame, whatever it shows."""
+    # Observations say it.
+    assert masks.rows is not None
+    return np.asarray(masks.rows >= 0)
 
 
 def keypoint_rows(keypoints: Keypoints) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ to height S, bicubic, over the full width of the image; find the first column at
 half; take S columns around it, zeros where the image ends; keep the grey edges. Others are named in :data:`VARIANTS`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -64,6 +64,11 @@ NAMES = (*VARIANTS, "casia_b_star")
 """All that :func:`align` knows; the last one is :mod:`meshgait_data.render.roi_align`."""
 
 
+def keeps_empty(variant: str) -> bool:
+    """Whether a pretreatment keeps pictures that show nothing: those that take pictures as they are."""
+    return variant in VARIANTS and VARIANTS[variant].whole
+
+
 def align(masks: ByteArray, size: int = 64, *, variant: str = "opengait", sizes: IntArray | None = None) -> Aligned:
     """Crop, scale and centre masks to ``size`` x ``size``.
 
@@ -100,25 +105,58 @@ def align(masks: ByteArray, size: int = 64, *, variant: str = "opengait", sizes:
     (it takes 0 for "none"), and fails on images so narrow that no column would remain: those are left out here. That
     of CCPG keeps a hole in place of a frame without a body: here it is left out.
     """
-    if variant not in NAMES:
-        raise UsageError(f"no alignment is called {variant!r}", hint=f"choose one of: {', '.join(NAMES)}")
-    if masks.dtype != np.uint8 or masks.ndim != 3:
-        raise InvalidData(f"masks must be uint8 (F, H, W), found {masks.dtype} {masks.shape}")
-    if size < 2 or size % 2:
-        raise InvalidData(f"aligned size {size} is not an even number of pixels")
-    pictures = _pictures(masks, sizes)
+    pictures = _checked(masks, size, variant, sizes)
     if variant == "casia_b_star":
         return _squared(pictures, size)
     way = VARIANTS[variant]
     silhouettes = np.zeros((len(masks), size, size), dtype=np.uint8)
     windows = np.zeros((len(masks), 2, 3), dtype=np.float64)
     fates = np.zeros(len(masks), dtype=np.uint8)
-    tops = np.zeros((len(masks), 2), int) if way.whole else _rows(np.ascontiguousarray(masks), way.min_grey_sum)
-    for frame, (picture, (top, bottom)) in enumerate(zip(pictures, tops.tolist(), strict=True)):
-        rows = picture if way.whole else picture[top:bottom]
-        fates[frame] = _align_frame(rows, top, way, silhouettes[frame], windows[frame])
+    for frame, (rows, top) in enumerate(_body_rows(masks, pictures, way)):
+        fates[frame], scaled, left = _scaled(rows, size, way)
+        if scaled is not None:
+            _cut(scaled, left, silhouettes[frame])
+            windows[frame] = _window(rows, top, scaled, left)
     kept = fates == _KEPT
     return Aligned(silhouettes[kept], windows[kept].astype(np.float32), kept, fates)
+
+
+def fates_of(
+    masks: ByteArray, size: int = 64, *, variant: str = "opengait", sizes: IntArray | None = None
+) -> ByteArray:
+    """(F,) what :func:`align` makes of each mask, by number in :data:`FATES`, for less than the whole alignment.
+
+    Parameters and errors are those of :func:`align`.
+    """
+    pictures = _checked(masks, size, variant, sizes)
+    if variant == "casia_b_star":
+        return _squared(pictures, size).fates
+    way = VARIANTS[variant]
+    found = (
+        _wanted_width(rows, size, way) if way.whole else _scaled(rows, size, way)
+        for rows, _ in _body_rows(masks, pictures, way)
+    )
+    return np.array([fate for fate, *_ in found], dtype=np.uint8)
+
+
+def _checked(masks: ByteArray, size: int, variant: str, sizes: IntArray | None) -> list[ByteArray]:
+    """Pictures of masks that can be aligned."""
+    if variant not in NAMES:
+        raise UsageError(f"no alignment is called {variant!r}", hint=f"choose one of: {', '.join(NAMES)}")
+    if masks.dtype != np.uint8 or masks.ndim != 3:
+        raise InvalidData(f"masks must be uint8 (F, H, W), found {masks.dtype} {masks.shape}")
+    if size < 2 or size % 2:
+        raise InvalidData(f"aligned size {size} is not an even number of pixels")
+    return _pictures(masks, sizes)
+
+
+def _body_rows(masks: ByteArray, pictures: Sequence[ByteArray], way: Pretreatment) -> Iterator[tuple[ByteArray, int]]:
+    """Of each picture the rows that show the body, and the first one's number; no rows where there is too little."""
+    if way.whole:
+        yield from ((picture, 0) for picture in pictures)
+        return
+    limits = _rows(np.ascontiguousarray(masks), way.min_grey_sum).tolist()
+    yield from ((picture[top:bottom], top) for picture, (top, bottom) in zip(pictures, limits, strict=True))
 
 
 def _pictures(masks: ByteArray, sizes: IntArray | None) -> list[ByteArray]:
@@ -223,30 +261,36 @@ def inverse(windows: FloatArray) -> FloatArray:
     return np.concatenate([back, -back @ affine[..., 2:]], axis=-1)
 
 
-def _align_frame(rows: ByteArray, top: int, way: Pretreatment, silhouette: ByteArray, window: FloatArray) -> int:
-    """Fill one silhouette and window from the rows that show the body; gives the frame's fate."""
-    size = len(silhouette)
-    height, width = rows.shape
+def _wanted_width(rows: ByteArray, size: int, way: Pretreatment) -> tuple[int, int]:
+    """Fate of a frame as far as its size decides it, and the width to which its rows are scaled."""
     if not rows.size:
-        return _TOO_LITTLE
-    if not way.resized and rows.shape != silhouette.shape:
-        return _OTHER_SIZE
+        return _TOO_LITTLE, 0
+    if not way.resized and rows.shape != (size, size):
+        return _OTHER_SIZE, 0
+    height, width = rows.shape
     scaled_width = size if way.whole else int(size * (width / height))
-    if scaled_width == 0:
-        return _TOO_NARROW
-    scaled = cv2.resize(rows, (scaled_width, size), interpolation=way.interpolation)
-    left = 0
-    if not way.whole:
-        mass = np.cumsum(cv2.reduce(scaled, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0])
-        centre = int(np.searchsorted(mass, mass[-1] / 2, side="right"))
-        if not way.centre_from <= centre < scaled_width:
-            return _NO_CENTRE
-        left = centre - size // 2
-    _cut(scaled, left, silhouette)
-    x_scale, y_scale = scaled_width / width, size / height
-    window[0] = x_scale, 0.0, 0.5 * x_scale - 0.5 - left
-    window[1] = 0.0, y_scale, (0.5 - top) * y_scale - 0.5
-    return _KEPT
+    return (_KEPT if scaled_width else _TOO_NARROW), scaled_width
+
+
+def _scaled(rows: ByteArray, size: int, way: Pretreatment) -> tuple[int, ByteArray | None, int]:
+    """Fate of a frame, the rows that show the body at their final size, and the first column that stays."""
+    fate, scaled_width = _wanted_width(rows, size, way)
+    if fate != _KEPT:
+        return fate, None, 0
+    scaled = np.asarray(cv2.resize(rows, (scaled_width, size), interpolation=way.interpolation), np.uint8)
+    if way.whole:
+        return _KEPT, scaled, 0
+    mass = np.cumsum(cv2.reduce(scaled, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0])
+    centre = int(np.searchsorted(mass, mass[-1] / 2, side="right"))
+    if not way.centre_from <= centre < scaled_width:
+        return _NO_CENTRE, None, 0
+    return _KEPT, scaled, centre - size // 2
+
+
+def _window(rows: ByteArray, top: int, scaled: ByteArray, left: int) -> FloatArray:
+    """(2, 3) affine that takes pixels of the picture to those of the silhouette."""
+    x_scale, y_scale = scaled.shape[1] / rows.shape[1], scaled.shape[0] / rows.shape[0]
+    return np.array([[x_scale, 0.0, 0.5 * x_scale - 0.5 - left], [0.0, y_scale, (0.5 - top) * y_scale - 0.5]])
 
 
 def _cut(scaled: ByteArray, left: int, silhouette: ByteArray) -> None:

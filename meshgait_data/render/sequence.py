@@ -18,6 +18,7 @@ from meshgait_data.render.labelling import check_body, make_labels
 from meshgait_data.render.look import Look
 from meshgait_data.render.raster import extents, silhouettes
 from meshgait_data.render.rigs import ring_cameras
+from meshgait_data.render.worn import Dressed, dress
 from meshgait_data.types import (
     BoolArray,
     Camera,
@@ -84,6 +85,7 @@ def render_views(
         Where nothing can be rendered at all: another body, no accepted frame, no walking direction.
     """
     posed, cameras = pose_capture(body, fit, manifest.cameras)
+    dressed = dressed_in(body, fit, posed)
     by_name = {camera.name: camera for camera in cameras}
     identity, size = manifest.identity(fit.key.subject), manifest.aligned_size
     sequences: list[SequenceData] = []
@@ -91,13 +93,27 @@ def render_views(
     for view in views:
         try:
             sequence = render_sequence(
-                body, markers, fit, by_name[view], identity=identity, size=size, posed=posed, joints=joints, look=look
+                body,
+                markers,
+                fit,
+                by_name[view],
+                identity=identity,
+                size=size,
+                posed=posed,
+                dressed=dressed,
+                joints=joints,
+                look=look,
             )
         except InvalidData as error:
             failures[fit.key.sequence(view)] = error
         else:
             sequences.append(sequence)
     return sequences, failures
+
+
+def dressed_in(body: Body, fit: Fit, posed: BodyOutput) -> Dressed | None:
+    """What a fit is rendered in, once for all views; None where nothing is worn."""
+    return None if fit.worn is None else dress(body, fit.params, posed, fit.worn)
 
 
 def render_sequence(
@@ -109,10 +125,11 @@ def render_sequence(
     identity: str,
     size: int = 64,
     posed: BodyOutput | None = None,
+    dressed: Dressed | None = None,
     joints: "JointRegressor | None" = None,
     look: Look | None = None,
 ) -> SequenceData:
-    """Render, align and label one view.
+    """Render, align and label one view. What is worn is drawn; labels and channels are of the body beneath.
 
     Frames that the fit rejected, that the image border cuts, that come nearer than 1 m or that the pretreatment
     leaves out are dropped from every field together; their ids are in ``dropped``.
@@ -131,6 +148,8 @@ def render_sequence(
         Side of the aligned silhouettes in pixels.
     posed
         All vertices and joints of all frames of the fit where the caller has them (11 views share one pose).
+    dressed
+        What is worn over them, where the caller has it.
     joints
         The joint set of the labels; None: the body's own 24.
     look
@@ -159,19 +178,21 @@ def render_sequence(
     posed = posed or forward(body, fit.params)
     if len(posed.vertices) != len(fit.params):
         raise InvalidData(f"{len(posed.vertices)} posed frames for {len(fit.params)} fitted ones", where=str(key))
-    frames = np.flatnonzero((fit.verdict != REJECTED) & in_view(posed.vertices, camera))
+    dressed = dressed or dressed_in(body, fit, posed)
+    frames = np.flatnonzero((fit.verdict != REJECTED) & _whole(posed, dressed, camera))
     chunks = []
     for start in range(0, len(frames), _CHUNK):
         chosen = frames[start : start + _CHUNK]
         part = BodyOutput(posed.vertices[chosen], posed.joints[chosen])
         # Without labels and channels nobody asks what the surface is behind a white pixel, at half the cost.
         depth = depth_maps(part.vertices, body.faces, camera) if look.labels or look.channels else None
-        masks = depth.masks() if depth else silhouettes(part.vertices, body.faces, camera)
+        bare = depth.masks() if depth else silhouettes(part.vertices, body.faces, camera)
+        masks = bare if dressed is None else dressed.take(chosen).over(bare, body.faces, camera)
         chunk, fates = look.fields(masks, key, chosen, size)
         some = fates == 0
         windows = chunk["windows"]
         if look.rendered:
-            chunk["rendered_silhouettes"] = look.through(masks[some], windows, size)
+            chunk["rendered_silhouettes"] = look.through(bare[some], windows, size)
         chosen, part = chosen[some], BodyOutput(part.vertices[some], part.joints[some])
         chunk |= {"frame_ids": fit.frame_ids[chosen].astype(np.int32), "verdict": fit.verdict[chosen]}
         if depth:
@@ -217,6 +238,12 @@ def in_view(vertices: FloatArray, camera: Camera) -> BoolArray:
     # A lens shows nothing of what is too far off its axis.
     shown = True if camera.plain else np.isfinite(project(camera, vertices)[0]).all(axis=(1, 2))
     return shown & (left >= 0) & (right <= width - 1) & (top >= 0) & (bottom <= height - 1) & (nearest >= NEAREST_M)
+
+
+def _whole(posed: BodyOutput, dressed: Dressed | None, camera: Camera) -> BoolArray:
+    """(F,) whether body and all that is worn are in view."""
+    surfaces = (posed.vertices, *(() if dressed is None else dressed.surfaces()))
+    return np.asarray(np.logical_and.reduce([in_view(surface, camera) for surface in surfaces]))
 
 
 def drop_findings(sequence: SequenceData, fit: Fit) -> list[Finding]:

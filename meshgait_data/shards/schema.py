@@ -91,7 +91,7 @@ FIELDS = (
     Field("verdict", "uint8", (), (), "",
           "Judgement of the fit: 0 accepted, 1 flagged, 2 rejected."),
     Field("valid", "uint8", (), (), "",
-          "1 where the labels of the frame may be used, 0 where its fit was rejected and only the silhouette counts."),
+          "1 where the frame may be used; 0 where its fit was rejected (the silhouette counts) or that is empty."),
     Field("fit_error", "float32", (), (), "mm",
           "Mean distance of the fitted body from what was observed of it; -1 where nothing was observed in the frame."),
     Field("mask_iou", "float32", (), (), "",
@@ -197,7 +197,7 @@ def specs_of(sequence: SequenceData, known: Mapping[str, ArraySpec] | None = Non
     ------
     ShardError
         Where a field that every sequence has is missing, an array is of another type, shape or length, values cannot
-        be right (not finite, frame ids that do not increase, an empty silhouette), or sizes disagree.
+        be right (not finite, frame ids that do not increase, an empty silhouette that is valid), or sizes disagree.
     """
     where, specs = str(sequence.key), dict(known or {})
     _check_names(sequence, where)
@@ -210,6 +210,7 @@ def specs_of(sequence: SequenceData, known: Mapping[str, ArraySpec] | None = Non
         if len(array) != len(sequence):
             raise ShardError(f"{name} has {len(array)} frames, frame_ids {len(sequence)}", where=where)
         _check_values(name, array, where)
+    _check_silhouettes(sequence.arrays, where)
     sizes_of(specs, where)
     return in_order(specs)
 
@@ -272,11 +273,20 @@ def _check_values(name: str, array: NDArray[Any], where: str) -> None:
         raise ShardError("scale must be positive", where=where)
     if name in _FLAGS and array.max(initial=0) > 1:
         raise ShardError(f"{name} must be 0 or 1", where=where)
-    if name in SILHOUETTES:
-        empty = np.flatnonzero(~array.any(axis=(1, 2)))
-        if len(empty):
-            hint = "drop the frame when aligning"
-            raise ShardError(f"the silhouette of frame {empty[0]} is empty", where=where, hint=hint)
+
+
+def _check_silhouettes(arrays: Mapping[str, NDArray[Any]], where: str) -> None:
+    """Raise ShardError for empty silhouettes: ``valid`` must say 0 there, and not all of them may be."""
+    for name in SILHOUETTES:
+        if name not in arrays:
+            continue
+        empty = np.asarray(~arrays[name].any(axis=(1, 2)))
+        told = np.flatnonzero(empty & (arrays.get("valid", np.ones(len(empty))) != 0))
+        if len(told):
+            hint = "drop the frame when aligning, or say valid 0 there"
+            raise ShardError(f"the silhouette of frame {told[0]} is empty", where=where, hint=hint)
+        if empty.all():
+            raise ShardError("every silhouette is empty", where=where, hint="leave the sequence out")
 
 
 def markdown_table() -> str:

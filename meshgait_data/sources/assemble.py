@@ -9,20 +9,23 @@ from meshgait_data.findings import Finding, Severity
 from meshgait_data.manifest_source import Source
 from meshgait_data.sources.joining import joined
 from meshgait_data.sources.parts import Parts
-from meshgait_data.sources.track import Track, all_frames, joints_at, keypoints_at, masks_at
+from meshgait_data.sources.track import Track, all_frames, joints_at, keypoints_at, masks_at, same_rate
 from meshgait_data.types import BodyParams, CaptureKey, GivenParams, IntArray, Observations
+
+_SLOWEST, _FASTEST = 1.0, 10_000.0
+"""Frames a second of any recording of a walk."""
 
 
 def assemble(key: CaptureKey, source: Source, parts: Parts) -> Observations:
-    """Put the parts of a walk on the frames that any of them has, thinned by ``keep_every``.
+    """Put the parts of a walk on the frames that any of them has, thinned as the manifest says.
 
     What cannot be joined with the others, see :mod:`meshgait_data.sources.joining`, is not part of the observations.
 
     Raises
     ------
     SourceError
-        Where views, or a view and what is of the whole walk, have no frame in common, or the walk is shorter than
-        ``min_seconds``.
+        Where views, or a view and what is of the whole walk, have no frame in common, the rate is not known, or the
+        walk is shorter than ``min_seconds``.
     """
     sha256 = parts.sha256()
     parts = joined(key, parts).parts
@@ -44,6 +47,7 @@ def assemble(key: CaptureKey, source: Source, parts: Parts) -> Observations:
         masks=tuple(masks_at(track, ids) for track in parts.masks),
         given=None if parts.given is None else _given_at(parts.given, ids),
         cameras=parts.cameras,
+        worn=parts.worn,
     )
 
 
@@ -55,8 +59,10 @@ def timeline(key: CaptureKey, source: Source, parts: Parts) -> tuple[IntArray, f
     SourceError
         As :func:`assemble`.
     """
-    ids = kept_frames(source, parts.tracks())
-    fps = source.fps / max(_step(ids), 1.0)
+    tracks = parts.tracks()
+    rate = rate_of(key, source, tracks)
+    ids = kept_frames(source.thinning(rate), tracks)
+    fps = rate / max(_step(ids), 1.0)
     seconds = len(ids) / fps
     if seconds < source.min_seconds:
         raise SourceError(
@@ -67,17 +73,44 @@ def timeline(key: CaptureKey, source: Source, parts: Parts) -> tuple[IntArray, f
     return ids, fps
 
 
-def kept_frames(source: Source, tracks: list[Track[Any]]) -> IntArray:
+def rate_of(key: CaptureKey, source: Source, tracks: list[Track[Any]]) -> float:
+    """Frames of a walk per second, as the manifest says, or as its files do where the manifest leaves it to them.
+
+    Raises
+    ------
+    SourceError
+        Where it is left to them, and none says it or two say another one.
+    """
+    if source.fps != "file":
+        return source.fps
+    told = {track.kind: track.fps for track in tracks if track.fps > 0}
+    if not told:
+        hint = "give source: fps in a manifest of these files, or write the rate into them"
+        raise SourceError("none of the files says its frame rate, and the manifest neither", where=str(key), hint=hint)
+    first = next(iter(told.values()))
+    if not _SLOWEST <= first <= _FASTEST:
+        hint = "correct it in the file, or give source: fps in the manifest"
+        raise SourceError(f"{first:g} frames a second can be no frame rate", where=str(key), hint=hint)
+    if not all(same_rate(rate, first) for rate in told.values()):
+        rates = ", ".join(f"{kind} {rate:g}" for kind, rate in told.items())
+        hint = "say every under the kind that has fewer frames"
+        raise SourceError(f"files of one walk say different frame rates: {rates}", where=str(key), hint=hint)
+    return first
+
+
+def kept_frames(every: int, tracks: list[Track[Any]]) -> IntArray:
     """(F,) ids of the frames that remain after thinning: those that the sparsest kind has, where it is thin enough."""
     ids = all_frames(tracks)
-    if source.keep_every == 1 or not len(ids):
+    if every == 1 or not len(ids):
         return ids
     sparsest = max(tracks, key=lambda track: _step(track.frame_ids))
-    return ids[(ids - sparsest.frame_ids[0]) % source.keep_every == 0]
+    return ids[(ids - sparsest.frame_ids[0]) % every == 0]
 
 
 def _step(ids: IntArray) -> float:
-    return float(np.median(np.diff(ids))) if len(ids) > 1 else 0.0
+    steps = sorted(np.diff(ids).tolist())
+    # numpy's median, which takes longer than reading a small picture.
+    return (float(steps[(len(steps) - 1) // 2]) + float(steps[len(steps) // 2])) / 2 if steps else 0.0
 
 
 def findings_of(key: CaptureKey, source: Source, parts: Parts) -> tuple[Finding, ...]:

@@ -72,11 +72,11 @@ def with_ids(track: Track[T], path: Path) -> Track[T]:
     if track.counted:
         return track
     ids = read_ids(path)
-    # Frames that could not be read at the end of a file leave no trace in the numbers.
-    if len(ids) <= track.frame_ids[-1] or (not track.findings and len(ids) != len(track.frame_ids)):
-        what = f"{len(ids)} ids for {track.frame_ids[-1] + 1} frames"
+    rows, count = track.places()
+    if len(ids) != count:
+        what = f"{len(ids)} ids for {count} frames"
         raise SourceError(what, where=str(path), hint="take both files from the same version of the dataset")
-    own = ids[track.frame_ids]
+    own = ids[rows]
     order = np.argsort(own)
     return replace(track, data=_taken(track.data, order), frame_ids=own[order], counted=True)
 

@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -21,6 +21,7 @@ T = TypeVar("T")
 _MOST_DIGITS = 18
 """Of a frame's number; more do not fit 64 bits."""
 _AGAIN = "take the files from their source again"
+_DIGITS = re.compile(r"\d+")
 
 
 class TooLarge(SourceError):
@@ -35,6 +36,13 @@ class FileNames:
     """What a name must match wholly; its group ``frame`` is the number. None: all names, the last number of each."""
     exclude: tuple[str, ...] = ()
     """Names, with ``*`` and ``?``, of files that are none."""
+    numbers: Mapping[str, int] | None = None
+    """Frame of each file, where names tell times; files that are not in it are of no frame of the walk."""
+
+    def chosen(self, listed: Sequence[str]) -> list[str]:
+        """Names that are of frames, as far as names tell."""
+        kept = [name for name in listed if not any(fnmatch.fnmatchcase(name, one) for one in self.exclude)]
+        return kept if self.pattern is None else [name for name in kept if self.pattern.fullmatch(name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +50,14 @@ class FrameFiles:
     """Files of a folder by frame."""
 
     folder: Path
-    files: tuple[tuple[int, Path], ...]
-    """Frame and file, frames increasing."""
+    names: tuple[tuple[int, str], ...]
+    """Frame and name of its file, frames increasing."""
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def files(self) -> tuple[tuple[int, Path], ...]:
+        """Frame and file, frames increasing."""
+        return tuple((number, self.folder / name) for number, name in self.names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +128,13 @@ def frame_files(
     candidates = _candidates(names_in(folder) if listed is None else listed, known, skip, names.exclude)
     if not candidates:
         raise SourceError(f"no file ends in {' or '.join(known)}", where=str(folder), hint="one file a frame")
-    chosen, strange = _alike(candidates, known) if names.pattern is None else _matching(candidates, names.pattern)
+    apart: list[str] = []
+    if names.pattern is None:
+        chosen, strange = _alike(candidates, known)
+    elif names.numbers is None:
+        chosen, strange = _matching(candidates, names.pattern)
+    else:
+        chosen, strange, apart = _timed(candidates, names.pattern, names.numbers)
     if not chosen:
         what = f"{candidates[0][0]!r} has no number, so its place in time is not known"
         if names.pattern is not None:
@@ -129,7 +148,9 @@ def frame_files(
         by_frame[number] = name
     ordered = sorted(by_frame.items())
     findings = _notes(folder, [name for _, name in ordered], strange)
-    return FrameFiles(folder, tuple((number, folder / name) for number, name in ordered), findings)
+    if apart:
+        findings = (*findings, _apart(folder, apart, len(candidates)))
+    return FrameFiles(folder, tuple(ordered), findings)
 
 
 def _candidates(
@@ -137,17 +158,21 @@ def _candidates(
 ) -> list[tuple[str, str]]:
     """Names and their endings."""
     found = []
+    skipped = re.compile(skip, re.IGNORECASE) if skip else None
     for name in listed:
-        ending = _ending(name, known)
-        if ending is None or any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude):
+        ending = _ending(name.lower(), known)
+        if ending is None or (exclude and any(fnmatch.fnmatchcase(name, pattern) for pattern in exclude)):
             continue
-        if not skip or not re.search(skip, name[: len(name) - len(ending)], re.IGNORECASE):
+        if skipped is None or not skipped.search(name[: len(name) - len(ending)]):
             found.append((name, ending))
     return found
 
 
 def _ending(name: str, known: Sequence[str]) -> str | None:
-    return next((end for end in known if name.lower().endswith(end)), None)
+    for end in known:
+        if name.endswith(end):
+            return end
+    return None
 
 
 def _matching(listed: Sequence[tuple[str, str]], names: re.Pattern[str]) -> tuple[list[tuple[str, int]], list[str]]:
@@ -161,20 +186,40 @@ def _matching(listed: Sequence[tuple[str, str]], names: re.Pattern[str]) -> tupl
     return chosen, strange
 
 
+def _timed(
+    listed: Sequence[tuple[str, str]], names: re.Pattern[str], numbers: Mapping[str, int]
+) -> tuple[list[tuple[str, int]], list[str], list[str]]:
+    """Names with the frames that their times are of, misnamed ones, and those whose times are of no frame."""
+    fitting = [name for name, _ in listed if names.fullmatch(name)]
+    strange = sorted({name for name, _ in listed} - set(fitting))
+    chosen = [(name, numbers[name]) for name in fitting if name in numbers]
+    return chosen, strange, [name for name in fitting if name not in numbers]
+
+
+def _apart(folder: Path, names: Sequence[str], count: int) -> Finding:
+    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    what = f"{len(names)} of {count} files are of a time at which the walk has no frame of its own: {listed}; not used"
+    hint = "nothing to do, or raise source: tolerance_s in the manifest"
+    return Finding(Severity.WARNING, "MG-SOURCE-033", str(folder), what, hint)
+
+
 def _alike(listed: Sequence[tuple[str, str]], known: Sequence[str]) -> tuple[list[tuple[str, int]], list[str]]:
     """Names with their numbers, and those that are not like the others, where the others are more than half."""
     groups: dict[tuple[int, str], list[tuple[str, int]]] = {}
     strange = []
     for name, ending in listed:
-        digits = list(re.finditer(r"\d+", name[: len(name) - len(ending)]))
+        stem = name[: len(name) - len(ending)]
+        digits = list(_DIGITS.finditer(stem))
         if not digits or len(digits[-1].group()) > _MOST_DIGITS:
             strange.append(name)
             continue
         start, end = digits[-1].span()
-        kind = known.index(ending), f"{name[:start]}#{name[end : len(name) - len(ending)]}"
+        kind = known.index(ending), f"{stem[:start]}#{stem[end:]}"
         groups.setdefault(kind, []).append((name, int(digits[-1].group())))
     if not groups:
         return [], strange
+    if len(groups) == 1:
+        return next(iter(groups.values())), strange
     ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     main = ranked[0][1]
     others = [entry for _, group in ranked[1:] for entry in group]
@@ -222,11 +267,13 @@ def read_frames(
     digest = hashlib.sha256()
     ids, values = [], []
     lost: list[tuple[int, SourceError]] = []
-    for number, path in found.files:
+    folder = os.fspath(found.folder)
+    for number, name in found.names:
+        path = os.path.join(folder, name)
         try:
             data = read_bytes(path, MOST_FRAME_BYTES)
-            digest.update(f"{path.name} {hashlib.sha256(data).hexdigest()}\n".encode(errors="surrogateescape"))
-            values.append(one(data, str(path)))
+            digest.update(f"{name} {hashlib.sha256(data).hexdigest()}\n".encode(errors="surrogateescape"))
+            values.append(one(data, path))
             ids.append(number)
         except TooLarge:
             raise
@@ -262,7 +309,7 @@ def _same(
 
 def _missing(found: FrameFiles, lost: Sequence[tuple[int, SourceError]]) -> Finding:
     numbers = ", ".join(str(number) for number, _ in lost[:6]) + (", …" if len(lost) > 6 else "")
-    what = f"{len(lost)} of {len(found.files)} files of frames cannot be used, these frames are missing: {numbers}; "
+    what = f"{len(lost)} of {len(found.names)} files of frames cannot be used, these frames are missing: {numbers}; "
     first = lost[0][1]
     what += f"the first one: {Path(first.where).name}: {first.what}"
     return Finding(Severity.WARNING, "MG-SOURCE-030", str(found.folder), what, first.hint or _AGAIN)

@@ -1,7 +1,8 @@
 """Kinds of observations of one walk on the same frames: by the ids of frames, and never by position alone.
 
-Some files count no frames: their values are the first, second, third of something. Beside files that do count they
-are joined where there are as many frames, and left out of the walk otherwise: which frames they lack nobody can tell.
+Some files count no frames: their values are the first, second, third of something. Places of which the file says that
+they hold nothing count. Where there are as many places as frames of the others they are joined, and left out of the
+walk otherwise: which frames they lack nobody can tell.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.sources.parts import Parts
 from meshgait_data.sources.track import Track, frames_text
-from meshgait_data.types import CaptureKey
+from meshgait_data.types import CaptureKey, IntArray
 
 AnyTrack = Track[Any]
 
@@ -72,12 +73,12 @@ def _join_view(key: Any, tracks: Sequence[AnyTrack], placed: dict[int, AnyTrack 
             if not np.isin(other.frame_ids, lead.frame_ids).any():
                 placed[id(other)] = None
                 found.append(_disjoint(str(key), lead, other))
-        elif len(lead.frame_ids) != len(other.frame_ids):
+        elif _places(lead) != _places(other):
             placed[id(other)] = None
             found.append(_unequal(str(key), lead, other))
         elif lead.counted != other.counted:
             counted, without = (lead, other) if lead.counted else (other, lead)
-            moved = replace(without, frame_ids=counted.frame_ids, counted=True)
+            moved = _moved(without, counted.frame_ids)
             placed[id(first if without is lead else other)] = moved
             lead = moved if without is lead else lead
             found.append(_in_order(str(key), counted, without))
@@ -96,14 +97,24 @@ def _join_walk(
     for track in loose:
         if np.array_equal(track.frame_ids, ids):
             continue
-        if len(track.frame_ids) == len(ids):
-            placed[id(track)] = replace(track, frame_ids=ids, counted=True)
+        if _places(track) == len(ids):
+            placed[id(track)] = _moved(track, ids)
             found.append(_in_order(str(key), counted[0], track))
         else:
-            message = f"{track.kind} counts no frames and has {len(track.frame_ids)}, the others {len(ids)}: "
+            message = f"{track.kind} counts no frames and has {_places(track)}, the others {len(ids)}: "
             hint = f"say {track.kind}: first_frame in the manifest, or write the ids of frames into the files"
             where = f"{message}taken to start at frame 0"
             found.append(Finding(Severity.WARNING, "MG-FRAMES-013", str(key), where, hint))
+
+
+def _places(track: AnyTrack) -> int:
+    """Frames of a track; of a file that counts none also those that hold nothing."""
+    return len(track.frame_ids) if track.counted else track.places()[1]
+
+
+def _moved(track: AnyTrack, ids: IntArray) -> AnyTrack:
+    """A track that counts no frames at the frames of another one, of which there are as many as places."""
+    return replace(track, frame_ids=ids[track.places()[0]], counted=True)
 
 
 def _priority(track: AnyTrack) -> tuple[int, str]:
@@ -124,7 +135,7 @@ def _replaced(parts: Parts, placed: dict[int, AnyTrack | None]) -> Parts:
 def _unequal(where: str, lead: AnyTrack, other: AnyTrack) -> Finding:
     silent = other if not other.counted else lead
     message = (
-        f"{other.kind} has {len(other.frame_ids)} frames, {lead.kind} {len(lead.frame_ids)}, and {silent.kind} does "
+        f"{other.kind} has {_places(other)} frames, {lead.kind} {_places(lead)}, and {silent.kind} does "
         f"not say which frames they are: {other.kind} is left out"
     )
     hint = f"make {other.kind} again from the same frames, or give its ids (frame_ids, first_frame) in the manifest"

@@ -223,7 +223,7 @@ def _oumvlp_mesh(source: Source, options: JointOptions) -> _Raw:
 
 
 def _hc3d(data: bytes, where: str) -> FloatArray:
-    """Joints (24, 3) of a frame, whose rows may have a fourth number."""
+    """Rows (24, 3) of a frame, or (24, 4)."""
     content = parse_json(data, where)
     if not isinstance(content, dict) or "hc3d" not in content:
         raise SourceError("no key hc3d", where=where, hint="OUMVLP-Mesh has one .json a frame with hc3d")
@@ -233,7 +233,7 @@ def _hc3d(data: bytes, where: str) -> FloatArray:
     if values.ndim != 2 or values.shape[1] not in (3, 4):
         shape = " x ".join(map(str, values.shape))
         raise SourceError(f"hc3d is {shape}", where=where, hint="hc3d is 24 rows of 3 or 4 numbers")
-    return values[:, :3]
+    return values
 
 
 def _gait3d(source: Source, options: JointOptions) -> _Raw:
@@ -259,8 +259,12 @@ def _folder(
     source: Source, ending: str, joint_set: str, one: Callable[[bytes, str], FloatArray], skip: str = ""
 ) -> _Raw:
     frames = source.frames([ending], one, skip=skip, shape=lambda joints: f"{len(joints)} joints")
-    joints = np.stack(frames.values)
-    return _Raw(joints, frames.ids, joint_set, _IN_CAMERA, frames.sha256, findings=frames.findings)
+    joints = np.stack([rows[:, :3] for rows in frames.values])
+    findings, wide = frames.findings, [rows.shape[1] > 3 for rows in frames.values]
+    if any(wide):
+        what = f"rows hold a fourth number, which is not used, in frames {frames_text(frames.ids[wide])}"
+        findings += (Finding(Severity.INFO, "MG-JOINTS-004", source.where, what),)
+    return _Raw(joints, frames.ids, joint_set, _IN_CAMERA, frames.sha256, findings=findings)
 
 
 def _floats(array: NDArray[Any], where: str) -> FloatArray:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ _MOST_GREY, _MOST_BORDER = 0.25, 0.6
 _MOST_GREY_ALIGNED = 0.5
 """The same for silhouettes that were scaled to 64 or 128 pixels: up to a third of a thin body is grey edge."""
 _ALIGNED_SIDES = (64, 128)
+_MOST_MARGIN = 0.05
+"""Share of rows above and below the body from which on silhouettes were not aligned; resizing leaves up to a row."""
 _CUT = {64: 44, 128: 88}
 """Height of aligned silhouettes to the width that training leaves of it."""
 
@@ -108,12 +110,13 @@ def read_masks(
     rows = None if pictures.file_frames is None else pictures.frame_ids
     masks = Masks(view, images, seen, grey, pictures.sizes, rows, pictures.file_frames)
     noticed = (*pictures.findings, *_cut(images, source.where))
-    return Track(masks, pictures.frame_ids, noticed, pictures.sha256, counted=pictures.counted, view=view)
+    track = Track(masks, pictures.frame_ids, noticed, pictures.sha256, counted=pictures.counted, view=view)
+    return track if rows is None else replace(track, rows=rows, file_frames=pictures.file_frames)
 
 
 def _format_of(source: Source, format: str) -> str:
     names = source.arrays.keys()
-    pictures, leaf = any(source.has(ending) for ending in ENDINGS), source.has(".pkl")
+    pictures, leaf = source.has(*ENDINGS), source.has(".pkl")
     checks = {
         "opengait": source.suffix == ".pkl" or (leaf and (format == "opengait" or not pictures)),
         "images": pictures,
@@ -203,8 +206,21 @@ def _opengait(source: Source, take: str) -> _Pictures:
         sizes = np.array([frame.shape[::-1] for frame in kept], dtype=np.int64)
         findings.append(_of_sizes(file.where))
     found = _of_arrays(_padded(kept, file.where), None, file.where, file.sha256)
+    findings += _unaligned(found.images, file.where)
     ids = np.setdiff1d(np.arange(len(frames)), lost).astype(np.int64)
     return _Pictures(found.images, ids, found.sha256, tuple(findings), sizes, counted=False, file_frames=len(frames))
+
+
+def _unaligned(images: ByteArray, where: str) -> list[Finding]:
+    """Bodies of aligned silhouettes reach from the top row to the bottom row."""
+    rows: BoolArray = np.asarray(images.any(axis=2))
+    margins = (rows.argmax(axis=1) + rows[:, ::-1].argmax(axis=1))[rows.any(axis=1)]
+    side = images.shape[1]
+    if side not in _ALIGNED_SIDES or not len(margins) or np.median(margins) <= _MOST_MARGIN * side:
+        return []
+    what = "bodies do not reach from top to bottom: these are no aligned silhouettes, but perhaps the raw ones"
+    hint = "align them again; networks that were trained on aligned ones are not at home with these"
+    return [Finding(Severity.WARNING, "MG-MASKS-005", where, what, hint)]
 
 
 def _level(frame: NDArray[Any], where: str) -> NDArray[Any]:
@@ -263,16 +279,18 @@ def _judged(images: ByteArray, where: str) -> tuple[ByteArray, BoolArray]:
     most_grey = _MOST_GREY_ALIGNED if images.shape[1] in _ALIGNED_SIDES else _MOST_GREY
     sample = images[:: max(1, len(images) // 16)]
     person = sample > _HALF
-    grey = ((sample > _GREY[0]) & (sample < _GREY[1])).sum() / max(1, (sample > _GREY[0]).sum())
+    bright, white = int(np.count_nonzero(sample > _GREY[0])), int(np.count_nonzero(sample >= _GREY[1]))
+    grey = (bright - white) / max(1, bright)
     if grey > most_grey:
         what = f"{grey:.0%} of what is not black is grey: photographs, or probabilities"
         raise SourceError(what, where=where, hint="masks are 0 and 255; threshold probabilities at one half")
-    border = np.concatenate([person[:, [0, -1]].ravel(), person[:, :, [0, -1]].ravel()]).mean()
+    edges = person[:, 0], person[:, -1], person[:, :, 0], person[:, :, -1]
+    border = sum(int(np.count_nonzero(edge)) for edge in edges) / sum(edge.size for edge in edges)
     if border > _MOST_BORDER:
         what = f"{border:.0%} of the pictures' border is white: the masks are inverted"
         raise SourceError(what, where=where, hint="the person is white (255) on black")
-    result = (images > _HALF).astype(np.uint8) * np.uint8(255)
-    seen: BoolArray = np.array(result.any(axis=(1, 2)))
+    result = (images > _HALF).view(np.uint8) * np.uint8(255)
+    seen: BoolArray = np.array(result.reshape(len(result), -1).any(axis=1))
     if not seen.any():
         hint = "masks are 0 and 255, or 0 and 1 throughout the file"
         top = int(images.max())

@@ -14,6 +14,7 @@ from meshgait_data.manifest_source import Source
 from meshgait_data.sources.amc import parse_motion
 from meshgait_data.sources.asf import parse_skeleton
 from meshgait_data.sources.assemble import assemble, findings_of, timeline
+from meshgait_data.sources.beside import Beside, read_clocks
 from meshgait_data.sources.files import read_text
 from meshgait_data.sources.joining import joined
 from meshgait_data.sources.kinematics import pose
@@ -58,10 +59,12 @@ class Glance:
     """What is there and cannot be used."""
     left_out: tuple[tuple[str, str], ...] = ()
     """Kind and view of what cannot be joined with the others."""
+    beside: tuple[Beside, ...] = ()
+    """What there is of other clocks, whose moments are no frames of the walk."""
 
 
 def observe(manifest: Manifest, root: Path, key: CaptureKey) -> Observations:
-    """What was seen of one capture, in metres and pixels, in the world frame (y up), thinned by ``keep_every``.
+    """What was seen of one capture, in metres and pixels, in the world frame (y up), thinned as the manifest says.
 
     Parameters
     ----------
@@ -109,8 +112,9 @@ def glance(manifest: Manifest, root: Path, key: CaptureKey) -> Glance:
         recorded = hashlib.sha256(" ".join(track.sha256 for track in parts.tracks()).encode()).hexdigest()
         findings = (*findings_of(key, source, parts), *(f for track in also for f in track.findings), *whole.findings)
         tracks = (*whole.parts.tracks(), *whole.also)
-        lost = (*parts.lost, *broken)
-        return Glance(ids, fps, parts.sha256(), recorded, findings, tracks, lost, whole.left_out)
+        clocks = read_clocks(manifest, root, key)
+        findings, lost = (*findings, *clocks.findings), (*parts.lost, *broken, *clocks.lost)
+        return Glance(ids, fps, parts.sha256(), recorded, findings, tracks, lost, whole.left_out, clocks.beside)
     take = read_take(manifest, root, key)
     return Glance(take.motion.frame_ids, source.working_fps, take.sha256, take.motion_sha256, take.findings)
 
@@ -129,15 +133,21 @@ def read_take(manifest: Manifest, root: Path, key: CaptureKey) -> Take:
     return Take(
         key=key,
         skeleton=skeleton,
-        motion=motion.take(manifest.source.keep_every),
+        motion=motion.take(manifest.source.thinning(_fps(manifest.source))),
         sha256=hashlib.sha256(f"{skeleton_file.sha256} {motion_file.sha256}".encode()).hexdigest(),
         motion_sha256=motion_file.sha256,
         findings=_findings(motion, motion_file.path),
     )
 
 
+def _fps(source: Source) -> float:
+    # Such files say no rate, so that a manifest of them must.
+    assert source.fps != "file"
+    return source.fps
+
+
 def _check_length(motion: Motion, source: Source, where: str) -> None:
-    seconds = int(motion.finite().sum()) / source.fps
+    seconds = int(motion.finite().sum()) / _fps(source)
     if seconds < source.min_seconds:
         cut = f"; the file breaks off in frame {motion.cut_frame}" if motion.cut_frame is not None else ""
         raise SourceError(

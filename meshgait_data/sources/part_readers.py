@@ -20,7 +20,7 @@ from meshgait_data.sources.frame_ids import with_ids
 from meshgait_data.sources.kinematics import pose
 from meshgait_data.sources.parts import Parts
 from meshgait_data.sources.places import Place
-from meshgait_data.sources.track import Track
+from meshgait_data.sources.track import Track, same_rate
 from meshgait_data.sources.world import turn_to_y_up
 from meshgait_data.types import Camera, Keypoints, Points3D
 
@@ -64,10 +64,13 @@ def _in_walk(track: Track[Any], kind: str, block: Files, place: Place, view: str
 
 
 def _checked_rate(fps: float, block: Files, place: Place, where: str) -> None:
-    """A file that says its rate must say the manifest's."""
-    expected = place.manifest.source.fps / block.every
-    if fps and abs(fps - expected) > 0.01 * expected:
-        hint = f"set source: fps to {fps * block.every:g} in the manifest"
+    """A file that says its rate must say the manifest's, unless the manifest leaves it to the files."""
+    told = place.manifest.source.fps
+    if told == "file":
+        return
+    expected = told / block.every
+    if fps and not same_rate(fps, expected):
+        hint = f"set source: fps to {fps * block.every:g} in the manifest, or to 'file' where files differ"
         raise SourceError(f"{fps:g} frames a second, the manifest says {expected:g}", where=where, hint=hint)
 
 
@@ -93,7 +96,8 @@ def _read_bvh(place: Place, block: Mocap, view: str, path: Path) -> Parts:
     take = read_bvh(path, joint_map, up=block.up, metres=block.metres_per_unit)
     _checked_rate(take.fps, block, place, str(path))
     data = Points3D(take.joints.astype(np.float32), take.names, joint_map.joint_set)
-    track = Track(data, np.arange(len(take.joints)), take.findings, take.sha256, counted=False)
+    every = np.arange(len(take.joints))
+    track = Track(data, every, take.findings, take.sha256, counted=False, fps=take.fps * block.every)
     return Parts(joints=_in_walk(track, "mocap", block, place, view))
 
 
@@ -104,7 +108,8 @@ def _read_c3d(place: Place, block: Mocap, view: str, path: Path) -> Parts:
     take = read_c3d(path, subject=person)
     _checked_rate(take.fps, block, place, take.path)
     markers = Points3D(take.points, take.names, block.marker_set)
-    track = _in_walk(Track(markers, take.frame_ids, take.findings, take.sha256), "mocap", block, place, view)
+    track = Track(markers, take.frame_ids, take.findings, take.sha256, fps=take.fps * block.every)
+    track = _in_walk(track, "mocap", block, place, view)
     if not block.static:
         return Parts(markers=track)
     still = place.path(block.static)
@@ -195,9 +200,11 @@ def _read_smpl(place: Place, block: Smpl, view: str, path: Path) -> Parts:
     file = read_params(path, block.format, options)
     # Files of thinned walks keep the numbers of all frames.
     step = float(np.median(np.diff(file.frame_ids))) if len(file) > 1 else 1.0
-    _checked_rate(file.fps * step, block, place, str(path))
+    fps = file.fps * step
+    _checked_rate(fps, block, place, str(path))
     notes = tuple(Finding(Severity.INFO, "MG-SOURCE-021", str(path), note) for note in file.notes)
-    track = Track(file.given, file.frame_ids, (*file.findings, *notes), file.sha256, counted=file.counted)
+    findings, rate = (*file.findings, *notes), fps * block.every
+    track = Track(file.given, file.frame_ids, findings, file.sha256, counted=file.counted, fps=rate)
     return Parts(given=_in_walk(track, "smpl", block, place, view))
 
 
@@ -229,3 +236,14 @@ def read_cameras_of(place: Place, source: Source) -> Parts:
     options = CameraOptions(up=block.up, metres=block.metres_per_unit, size=block.size)
     found = read_cameras(place.path(block.path), format=block.format, options=options)
     return Parts(cameras=found.cameras, findings=found.findings, hashes=(found.sha256,))
+
+
+def read_worn_of(place: Place, source: Source) -> Parts:
+    """What is worn in a walk; nothing where the manifest names no file of it, or the walk has none."""
+    path = place.path(source.worn.path) if source.worn else None
+    if path is None or not path.exists():
+        return Parts()
+    from meshgait_data.sources.worn import read_worn
+
+    worn, sha256 = read_worn(path)
+    return Parts(worn=worn, hashes=(sha256,))

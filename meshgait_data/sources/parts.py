@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from meshgait_data.errors import SourceError
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.manifest import Manifest
+from meshgait_data.manifest_source import Files
 from meshgait_data.sources.places import Place
 from meshgait_data.sources.track import Track
-from meshgait_data.types import Camera, CaptureKey, GivenParams, Keypoints, Masks, Points3D
+from meshgait_data.types import Camera, CaptureKey, GivenParams, Keypoints, Masks, Points3D, Worn
 from meshgait_data.untrusted import below
 
 __all__ = ["Lost", "Parts", "Place", "read_also", "read_parts"]
@@ -47,6 +48,7 @@ class Parts:
     cameras: Mapping[str, Camera] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     """Of files that tracks do not tell of."""
+    worn: Worn | None = None
     hashes: tuple[str, ...] = ()
     """Of files that tracks do not tell of."""
     lost: tuple[Lost, ...] = ()
@@ -71,14 +73,14 @@ def read_parts(manifest: Manifest, root: Path, key: CaptureKey) -> Parts:
         Where nothing is there, nothing of it can be used, or the calibration cannot be read: bodies in a frame of
         their own are not what somebody expects who names one.
     """
-    from meshgait_data.sources.part_readers import read_cameras_of, read_kind
+    from meshgait_data.sources.part_readers import read_cameras_of, read_kind, read_worn_of
 
     place, source = Place(manifest, root, key), manifest.source
     found: list[Parts] = []
     lost: list[Lost] = []
     with below(root, links=manifest.layout_of(key).links):
         for name, block in source.kinds().items():
-            for view, path in _looked_for(place, name, block, lost):
+            for view, path in looked_for(place, name, block, lost):
                 try:
                     found.append(read_kind(place, name, block, view, path))
                 except SourceError as error:
@@ -90,7 +92,7 @@ def read_parts(manifest: Manifest, root: Path, key: CaptureKey) -> Parts:
             hint = f"the manifest's source names: {paths}"
             raise SourceError(f"no observations of {key}", where=str(root), hint=hint)
         more = Parts(lost=tuple(lost), findings=_of_one_view(key, found))
-        return _merged([*found, read_cameras_of(place, source), more])
+        return _merged([*found, read_cameras_of(place, source), read_worn_of(place, source), more])
 
 
 def _of_one_view(key: CaptureKey, found: Sequence[Parts]) -> tuple[Finding, ...]:
@@ -107,7 +109,8 @@ def _of_one_view(key: CaptureKey, found: Sequence[Parts]) -> tuple[Finding, ...]
     return tuple(findings)
 
 
-def _looked_for(place: Place, name: str, block: Any, lost: list[Lost]) -> list[tuple[str, Path]]:
+def looked_for(place: Place, name: str, block: Files, lost: list[Lost]) -> list[tuple[str, Path]]:
+    """View and path of what a block names that is there; where that cannot be told it is noted in ``lost``."""
     try:
         return place.files(block)
     except SourceError as error:
@@ -118,7 +121,7 @@ def _looked_for(place: Place, name: str, block: Any, lost: list[Lost]) -> list[t
 def _merged(found: Sequence[Parts]) -> Parts:
     values: dict[str, Any] = {}
     for part in found:
-        for name in ("joints", "markers", "static", "given"):
+        for name in ("joints", "markers", "static", "given", "worn"):
             if getattr(part, name) is not None:
                 values.setdefault(name, getattr(part, name))
         values["cameras"] = {**values.get("cameras", {}), **part.cameras}
@@ -128,7 +131,7 @@ def _merged(found: Sequence[Parts]) -> Parts:
 
 
 def read_also(manifest: Manifest, root: Path, key: CaptureKey) -> tuple[list[Track[NDArray[Any]]], list[Lost]]:
-    """Modalities that ride along, the blocks of ``also:``, and those that are there and cannot be used.
+    """Modalities that ride along, the blocks of ``also:`` of the walk's clock, and those that cannot be used.
 
     Returns
     -------
@@ -144,8 +147,10 @@ def read_also(manifest: Manifest, root: Path, key: CaptureKey) -> tuple[list[Tra
     lost: list[Lost] = []
     with below(root, links=manifest.layout_of(key).links):
         for name, block in manifest.source.also.items():
+            if block.clock:
+                continue
             kind = f"also.{name}"
-            for view, path in _looked_for(place, kind, block, lost):
+            for view, path in looked_for(place, kind, block, lost):
                 try:
                     tracks.append(read_riding(place, kind, block, view, path))
                 except SourceError as error:

@@ -12,6 +12,9 @@ from meshgait_data.sources.frames import FileNames
 from meshgait_data.templates import compiled_template, template_names
 from meshgait_data.types import CaptureKey, SequenceKey
 
+WRITTEN = {"decimal": r"\d{1,10}\.\d{1,9}", "digits": r"\d{11,19}"}
+"""Way of writing a time to the expression of it: seconds, a point or not, and their fraction to the nanosecond."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -41,11 +44,21 @@ class Place:
         """Which files of a folder of a view are frames."""
         if not block.file:
             return FileNames(exclude=block.exclude)
+        pattern = self.file_pattern(block, view)
+        if block.times is None:
+            return FileNames(pattern, block.exclude)
+        # Times of one kind mean something beside those of the others only.
+        from meshgait_data.sources.clock import frames_of
+
+        return FileNames(pattern, block.exclude, frames_of(self, block, view))
+
+    def file_pattern(self, block: Files, view: str) -> re.Pattern[str]:
+        """Expression that names of files of frames match wholly, where the manifest says how they are named."""
         paths = self._of_view(block.file, view)
         fixed = {name: re.escape(text) for name, text in paths.parts.items()}
         free = dict.fromkeys(template_names(paths.template), "[^/]*")
-        patterns = {**free, **paths.layout.patterns, "frame": r"\d+", **fixed}
-        return FileNames(compiled_template(paths.template, patterns), block.exclude)
+        frame = r"\d+" if block.times is None else WRITTEN[block.times.written]
+        return compiled_template(paths.template, {**free, **paths.layout.patterns, "frame": frame, **fixed})
 
     def take(self, block: Files, view: str) -> str:
         """Which walk of a file that holds several; empty where the manifest does not say.

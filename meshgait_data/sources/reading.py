@@ -41,11 +41,11 @@ class Source:
     """
 
     def __init__(self, path: Path, names: FileNames | None = None) -> None:
-        if not os.path.lexists(path):
-            raise SourceError("there is no such file or folder", where=str(path), hint="check the path in the manifest")
         self.path, self.names = path, names or FileNames()
         self.where = str(path)
-        self.is_folder = path.is_dir()
+        self.is_folder = os.path.isdir(path)
+        if not self.is_folder and not os.path.lexists(path):
+            raise SourceError("there is no such file or folder", where=str(path), hint="check the path in the manifest")
         self.suffix = "" if self.is_folder else path.suffix.lower()
 
     @cached_property
@@ -83,9 +83,9 @@ class Source:
         """Names in a folder; none for a file."""
         return names_in(self.path) if self.is_folder else []
 
-    def has(self, ending: str) -> bool:
-        """Whether this is a folder with files whose names end so."""
-        return any(name.lower().endswith(ending) for name in self.listed)
+    def has(self, *endings: str) -> bool:
+        """Whether this is a folder with files whose names end in one of these."""
+        return any(name.lower().endswith(endings) for name in self.listed)
 
     def files(self, endings: Iterable[str], *, skip: str = "") -> FrameFiles:
         """Files of the folder by frame, see :func:`meshgait_data.sources.frames.frame_files`."""

@@ -32,6 +32,23 @@ class Track(Generic[T]):
     """Block of the manifest's source that they come from, e.g. ``silhouettes``."""
     view: str = ""
     """View that they are of; empty where they are of the whole walk."""
+    fps: float = 0.0
+    """Frames of the walk per second as the files say; 0 where they say nothing."""
+    rows: IntArray | None = None
+    """(F,) place of each frame in a file that counts no frames and of which some hold nothing; None: all are there."""
+    file_frames: int | None = None
+    """How many frames such a file has."""
+
+    def places(self) -> tuple[IntArray, int]:
+        """Place (F,) of each frame in the file, and how many places it has."""
+        count = len(self.frame_ids)
+        own = np.arange(count, dtype=np.int64) if self.rows is None else self.rows
+        return own, count if self.file_frames is None else self.file_frames
+
+
+def same_rate(first: float, second: float) -> bool:
+    """Whether two rates are one but for rounding, as 29.97 and 30 are."""
+    return abs(first - second) <= 0.01 * second
 
 
 def all_frames(tracks: Iterable[Track[Any]]) -> IntArray:

@@ -5,6 +5,7 @@ import shutil
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -178,7 +179,7 @@ def test_many_findings_are_not_all_printed(index, root, tmp_path):
     [
         ("keep_every:", "keep_evry:", "source: unknown key 'keep_evry'", "did you mean 'keep_every'?"),
         ("format: asf_amc", "format: asfamc", "'asfamc' is not one of the choices", "did you mean 'asf_amc'?"),
-        ("fps: 120.0", "fps: fast", "expected float, found str 'fast'", ""),
+        ("fps: 120.0", "fps: fast", "expected float or 'file', found str 'fast'", ""),
         ("{subject}_{condition}.amc", "{subject}_{take}.amc", "must name {condition} and {subject}", ""),
         ("layout:", "layout: [", "not valid YAML", ""),
     ],
@@ -266,3 +267,16 @@ def test_quick_writes_nothing(mgdata, filmed, tmp_path):
     assert result.exit_code == 0, "what is in files it does not see"
     assert "sequences  4 in 2 views" in result.stdout
     assert not (tmp_path / "work").exists()
+
+
+def test_a_partition_that_is_missing_costs_only_the_split(mgdata, filmed, tmp_path):
+    plain = yaml.safe_load(filmed.read_text())
+    plain["split"] = {"partition": {"path": "who.json", "source": "from its owners"}}
+    filmed.write_text(yaml.safe_dump(plain))
+    result = mgdata("index", filmed, "--work", tmp_path / "work")
+    assert result.exit_code == 1
+    assert "error MG-INDEX-028" in result.stderr
+    assert "from its owners; put it there" in result.stderr
+    assert "sequences  3 in 2 views, 1 views or kinds cannot be used" in result.stdout.splitlines()
+    assert "0 train, 0 test" in result.stdout
+    assert len(pq.read_table(tmp_path / "work" / "index.parquet")) == 3

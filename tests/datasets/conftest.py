@@ -26,11 +26,13 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Fake]:
 
 
 @pytest.fixture(scope="session")
-def line(fake: Callable[[str], Fake], mgdata, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Line]:
+def line(
+    fake: Callable[[str], Fake], mgdata, mgtrain, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Line]:
     """The line on a fake, in a new work folder."""
 
     def start(name: str) -> Line:
         folder: Path = tmp_path_factory.mktemp(name)
-        return Line(fake(name), folder / "work", mgdata)
+        return Line(fake(name), folder / "work", mgdata, mgtrain)
 
     return start

@@ -1,5 +1,6 @@
 """The whole line on a fake dataset, as a user runs it: index, fit, pack, and what comes out of each."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ import numpy as np
 from fakes.plan import Fake, Planted
 
 from meshgait_data.findings import Finding, from_jsonl
+from meshgait_data.manifest_protocol import by_name
 from meshgait_data.shards import Shards, open_shards
 from meshgait_data.shards.verify import verify
+from meshgait_model.protocols.files import write_embeddings
 from meshgait_model.protocols.scoring import Embedded
 
 
@@ -21,6 +24,7 @@ class Line:
     fake: Fake
     work: Path
     mgdata: Any
+    mgtrain: Any
 
     def index(self, *more: str) -> list[Finding]:
         """Index it; the findings."""
@@ -47,23 +51,53 @@ class Line:
         findings = self.index()
         if fit:
             self.fit(fit)
-        return Done(self.fake, self.work, findings, self.pack())
+        return Done(self, findings, self.pack())
 
 
 @dataclass(frozen=True)
 class Done:
     """What came of the whole line."""
 
-    fake: Fake
-    work: Path
+    line: Line
     findings: list[Finding]
     """Of the index."""
     shards: Shards
 
+    @property
+    def fake(self) -> Fake:
+        """What it began with."""
+        return self.line.fake
+
+    @property
+    def work(self) -> Path:
+        """Its work folder."""
+        return self.line.work
+
+    def score(self, *more: object) -> dict[str, Any]:
+        """Figures of its protocols by name, of embeddings that need no training, as a user has them scored."""
+        path = self.work.with_name("embeddings.npz")
+        protocols = by_name(self.shards.protocol, self.shards.protocols)
+        write_embeddings(path, embedded(self.shards), protocols)
+        return self._figures("score", path, *more)
+
+    def train_and_score(self, *more: object) -> dict[str, Any]:
+        """The same of a network that was trained for two steps."""
+        run, shards = self.work.with_name("run"), self.work.with_name("shards")
+        options = ("-o", "run.steps=2", "-o", "run.device=cpu")
+        trained = self.line.mgtrain("run", "debug", "--shards", shards, "--out", run, *options)
+        assert trained.exit_code == 0, trained.output
+        return self._figures("eval", run, "--protocol", "all", *more)
+
+    def _figures(self, *command: object) -> dict[str, Any]:
+        result = self.line.mgtrain(*command, "--json")
+        assert result.exit_code == 0, result.output
+        protocols: dict[str, Any] = json.loads(result.stdout)["protocols"]
+        return protocols
+
 
 def unfound(planted: Sequence[Planted], findings: Sequence[Finding]) -> list[Planted]:
     """Defects that no finding tells of."""
-    return [defect for defect in planted if defect.finding and not any(_tells(one, defect) for one in findings)]
+    return [defect for defect in planted if not any(_tells(one, defect) for one in findings)]
 
 
 def _tells(finding: Finding, defect: Planted) -> bool:

@@ -4,13 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from dataset_line import assert_same_frames, embedded, unfound
+from dataset_line import assert_same_frames, unfound
 
 from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.types import CaptureKey
-from meshgait_model.protocols.scoring import score
-from meshgait_model.protocols.tables import pair_table
 
 WALK = "075/nm-01"
 VIEWS = ("000", "054", "090", "144")
@@ -58,24 +56,18 @@ def test_labels_of_a_fit_from_nominal_cameras_agree_with_the_walker_who_was_film
 
 
 def test_the_published_protocol_has_its_groups_and_views(original):
-    scores = score(embedded(original.shards), original.shards.protocol)
-    assert [group.name for group in scores.groups] == ["NM", "BG", "CL"]
-    assert [len(group.probes.camera) for group in scores.groups] == [16, 16, 15]
-    for group in scores.groups:
-        assert group.gallery == 32
-        assert group.pairs.cameras == VIEWS
-        table = pair_table(group.pairs, original.shards.protocol, wrong=True)
-        assert table.cells.shape == (1, 4, 4)
-        assert np.isfinite(table.rows).all()
+    groups = original.score()["gait"]["groups"]
+    assert {name: group["probes"] for name, group in groups.items()} == {"NM": 16, "BG": 16, "CL": 15}
+    for group in groups.values():
+        assert group["gallery_sequences"] == 32
+        assert group["views"] == list(VIEWS)
+        rank1 = group["wrong"]["rank1"]
+        assert np.array(rank1["cells"], float).shape == (4, 4)
+        assert np.isfinite(np.array(rank1["by_probe_view"], float)).all()
 
 
-def test_a_network_is_trained_and_scored_by_all_published_protocols(original, mgtrain, tmp_path):
-    run, shards = tmp_path / "run", original.work.with_name("shards")
-    trained = mgtrain("run", "debug", "--shards", shards, "--out", run, "-o", "run.steps=2", "-o", "run.device=cpu")
-    assert trained.exit_code == 0, trained.output
-    scored = mgtrain("eval", run, "--protocol", "all", "--json")
-    assert scored.exit_code == 0, scored.output
-    told = json.loads(scored.stdout)["protocols"]
+def test_a_network_is_trained_and_scored_by_all_published_protocols(original):
+    told = original.train_and_score()
     assert {name: list(one["groups"]) for name, one in told.items()} == {
         "gait": ["NM", "BG", "CL"],
         "cross_view": ["NM", "BG", "CL"],
@@ -90,3 +82,8 @@ def test_every_planted_defect_of_the_tree_is_found(tree):
 
 def test_silhouettes_of_the_tree_arrive_as_they_are(tree):
     assert_same_frames(tree.shards, tree.fake)
+
+
+def test_the_tree_has_the_groups_of_the_original(tree):
+    groups = tree.score()["gait"]["groups"]
+    assert {name: group["probes"] for name, group in groups.items()} == {"NM": 16, "BG": 16, "CL": 15}

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from dataset_line import assert_same_frames, embedded, unfound
+from dataset_line import assert_same_frames, unfound
+from fakes.ccpg import HOLED, SMALL
 
-from meshgait_model.protocols.scoring import score
+from meshgait_data.sources.inert import unpickled
 
 pytestmark = pytest.mark.slow
 
@@ -35,15 +36,27 @@ def test_aligned_silhouettes_alone_are_fitted_and_labelled(pickles):
 
 
 def test_both_protocols_have_their_groups_and_cameras(pickles):
-    seen = embedded(pickles.shards)
-    gait = score(seen, pickles.shards.protocol)
-    assert [group.name for group in gait.groups] == ["CL", "UP", "DN", "BG"]
-    assert all(group.pairs is not None and group.pairs.cameras == ("01", "02") for group in gait.groups)
+    told = pickles.score()
+    gait, reid = told["gait"]["groups"], told["reid"]["groups"]
+    assert list(gait) == list(reid) == ["CL", "UP", "DN", "BG"]
+    assert all(group["views"] == ["01", "02"] for group in gait.values())
     # 101 has no U1_D1: it is a probe of DN that nobody can recognise.
-    by_name = {group.name: group for group in gait.groups}
-    assert by_name["DN"].people == 1
-    reid = score(seen, pickles.shards.protocols["reid"])
-    assert [group.name for group in reid.groups] == ["CL", "UP", "DN", "BG"]
+    assert gait["DN"]["people"] == 1
+
+
+def test_a_hole_in_the_silhouettes_costs_that_frame_alone(pickles):
+    whole, holed = (pickles.shards.sequence(f"ccpg/{key}").arrays for key in ("001/U2_D2/01_0", HOLED))
+    assert set(whole) == set(holed)
+    assert holed["frame_ids"].tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    # Each sequence was seen by a camera of its own, but widths of pictures do not lie about their frames.
+    truth = unpickled((pickles.fake.root / HOLED / "02_0-ratios.pkl").read_bytes(), "")
+    np.testing.assert_array_equal(holed["ratios"], np.delete(truth, 4))
+
+
+def test_a_modality_of_another_size_costs_its_sequence_that_modality_alone(pickles):
+    arrays = pickles.shards.sequence(f"ccpg/{SMALL}").arrays
+    assert "sils" not in arrays
+    assert {"silhouettes", "ratios", "rgbs"} <= set(arrays)
 
 
 def test_pictures_become_as_many_frames(pictures):

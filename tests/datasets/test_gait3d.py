@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from dataset_line import assert_same_frames, embedded, unfound
+from dataset_line import assert_same_frames, unfound
 
 from meshgait_data.body.model import forward
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.types import CaptureKey
-from meshgait_model.protocols.scoring import score
 
 PLAIN = "0002/camid33_videoid2/seq0"
 SELECT = "subject=0002,condition=camid33_videoid2"
@@ -58,12 +57,19 @@ def test_labels_stand_where_the_true_joints_are(original):
 
 
 def test_the_protocol_counts_the_listed_probes_that_are_there(original):
-    scores = score(embedded(original.shards), original.shards.protocol)
-    (group,) = scores.groups
-    assert len(group.probes.camera) == 2
+    (group,) = original.score()["gait"]["groups"].values()
+    assert group["probes"] == 2
     # All other sequences of the three people, also those of the probe's own camera.
-    assert group.gallery == 4
-    assert any("0008-camid38_videoid1-seq0" in name for name in group.unmatched)
+    assert group["gallery_sequences"] == 4
+    assert any("0008-camid38_videoid1-seq0" in name for name in group["unmatched"])
+
+
+@pytest.mark.slow
+def test_a_network_is_trained_and_scored_on_the_pickles(merged):
+    told = merged.train_and_score()["gait"]
+    (group,) = told["groups"].values()
+    assert (told["probes"], group["gallery_sequences"]) == (2, 4)
+    assert 0 <= group["skip"]["rank1"]["mean"] <= 100
 
 
 def test_every_planted_defect_of_the_pickles_is_found(merged):

@@ -1,12 +1,14 @@
 """GREW: the original folders and OpenGait's two trees, from the files to the check within the gallery and the CSV."""
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
-from dataset_line import assert_same_frames, embedded, unfound
+from dataset_line import assert_same_frames, unfound
+from fakes.grew import BLACK
 
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.types import CaptureKey
-from meshgait_model.protocols.scoring import score
 
 WALK = ("00001", "01", "79XJefi8")
 SELECT = "subject=00001,condition=01"
@@ -23,6 +25,14 @@ def test_every_planted_defect_is_found(done):
 
 def test_all_other_frames_arrive_under_their_numbers_with_their_pixels(done):
     assert_same_frames(done.shards, done.fake)
+
+
+def test_black_pictures_stay_and_are_marked(done):
+    name = done.shards.sequences[0].key.dataset
+    arrays = done.shards.sequence(f"{name}/{BLACK}").arrays
+    black = ~arrays["silhouettes"].any(axis=(1, 2))
+    assert arrays["frame_ids"][black].tolist() == [4 if name == "grew" else 3]
+    assert arrays["valid"].tolist() == (~black).astype(int).tolist()
 
 
 def test_keys_are_those_of_opengait_and_ids_of_train_and_test_are_apart(done):
@@ -42,7 +52,23 @@ def test_the_fit_is_in_the_picture_of_the_silhouettes(done):
 
 
 def test_the_check_within_the_gallery(done):
-    scores = score(embedded(done.shards), done.shards.protocol)
-    (group,) = scores.groups
-    assert len(group.probes.camera) == 2
-    assert group.people >= 2
+    (group,) = done.score()["local"]["groups"].values()
+    assert group["probes"] == 2
+    assert group["people"] >= 2
+
+
+def test_the_file_for_the_server_ranks_the_gallery_for_each_probe(done, tmp_path):
+    name = done.shards.sequences[0].key.dataset
+    # There are not 20 people to rank.
+    rules = (
+        (files("meshgait_data.manifests") / "datasets" / f"{name}.yaml")
+        .read_text()
+        .replace("columns: 20", "columns: 3")
+    )
+    (tmp_path / "rules.yaml").write_text(rules)
+    out = tmp_path / "submission.csv"
+    done.score("--protocol", "server", "--submission", out, "--manifest", tmp_path / "rules.yaml")
+    rows = [line.split(",") for line in out.read_text().splitlines()]
+    assert rows[0] == ["videoId", "rank1", "rank2", "rank3"]
+    assert sorted(row[0] for row in rows[1:]) == ["01DdvEHX", "etaGVnWf"]
+    assert {name for row in rows[1:] for name in row[1:]} <= {"1", "2", "3"}

@@ -1,10 +1,8 @@
 """Any tree of OpenGait: pickles of every age, hostile and damaged ones, and a partition that is not sorted."""
 
 import pytest
-from dataset_line import assert_same_frames, embedded, unfound
+from dataset_line import assert_same_frames, unfound
 from fakes.opengait_tree import EXECUTED, TEST, TRAIN
-
-from meshgait_model.protocols.scoring import score
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +28,6 @@ def test_sides_are_those_of_the_partition(done):
 
 
 def test_the_protocol_compares_all_test_sequences(done):
-    (group,) = score(embedded(done.shards), done.shards.protocol).groups
-    assert group.people == len(TEST)
-    assert len(group.probes.camera) == len(TEST)
+    (told,) = done.score().values()
+    (group,) = told["groups"].values()
+    assert group["people"] == group["probes"] == len(TEST)

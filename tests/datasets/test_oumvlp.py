@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from dataset_line import assert_same_frames, embedded, unfound
+from dataset_line import assert_same_frames, unfound
 from fakes.oumvlp import BACK, THERE
 
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.types import CaptureKey
-from meshgait_model.protocols.scoring import score
-from meshgait_model.protocols.tables import pair_table
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +41,15 @@ def test_the_walk_there_and_the_walk_back_are_fitted_each(archives):
 
 
 def test_the_table_is_given_with_and_without_invalid_probes(other):
-    protocol = other.shards.protocol
-    assert protocol.invalid_probes == "both"
-    (group,) = score(embedded(other.shards), protocol).groups
-    assert group.name == "NM"
-    assert group.pairs.cameras == (*THERE, *BACK)
-    assert group.pairs.probes.tolist() == [2] * 3
+    told = other.score()["gait"]
+    assert list(told["groups"]) == ["NM"]
+    group = told["groups"]["NM"]
+    assert group["views"] == [*THERE, *BACK]
+    assert group["probes_by_view"] == [2] * 3
     # 00002 has no gallery sequence at 030, so that its probes cannot be right there.
     lacking = THERE.index("030")
-    assert group.pairs.valid[:, lacking].tolist() == [1] * 3
-    with_all, without = (pair_table(group.pairs, protocol, wrong=wrong).cells[0] for wrong in (True, False))
+    assert [row[lacking] for row in group["valid_probes"]] == [1] * 3
+    with_all, without = (np.array(group[way]["rank1"]["cells"], float) for way in ("wrong", "skip"))
     assert (with_all[:, lacking] <= 50).all()
     assert (with_all[:, lacking] <= without[:, lacking]).all()
     rest = np.delete(np.arange(3), lacking)

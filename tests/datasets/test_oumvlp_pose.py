@@ -38,6 +38,12 @@ def test_keypoints_are_those_of_the_walker_in_every_frame(done, subject, view):
 
 
 @pytest.mark.slow
+def test_the_protocol_is_that_of_the_silhouettes(done):
+    told = done.score()["gait"]
+    assert told["groups"]["NM"]["views"] == ["000", "030", "180"]
+
+
+@pytest.mark.slow
 def test_labels_of_the_fit_lie_on_the_observed_body(done):
     for view in ("000", "030", "180"):
         arrays = done.shards.sequence(f"oumvlp_pose/00002/00/{view}").arrays

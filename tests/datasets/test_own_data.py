@@ -9,6 +9,9 @@ from meshgait_data.body.model import forward
 from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.types import CaptureKey
 
+RATES = {"CMU-16/16_15_poses": 120, "KIT-3/walking_slow01_poses": 100}
+"""Of the files."""
+
 
 @pytest.fixture(scope="module")
 def amass(line):
@@ -51,6 +54,25 @@ def test_amass_keeps_every_pose_and_turns_the_world(amass, take):
     np.testing.assert_allclose(fit.params.global_orient, truth.global_orient[frames], atol=1e-4)
 
 
+def test_amass_keeps_the_rate_of_each_file(amass):
+    started, _ = amass
+    rates = {"CMU-16/16_15_poses": 30, "KIT-3/walking_slow01_poses": 100 / 3}
+    for take, rate in rates.items():
+        fit = read_fit(fit_path(started.work, CaptureKey("amass", *take.split("/"))))
+        assert fit.fps == pytest.approx(rate)
+        assert set(np.diff(fit.frame_ids)) == {round(RATES[take] / rate)}
+
+
+def test_amass_has_takes_with_spaces_in_their_names(amass):
+    started, findings = amass
+    key = CaptureKey("amass", "CMU-35", "Walk%20B10%20-%20turn%20left_poses")
+    fit = read_fit(fit_path(started.work, key))
+    np.testing.assert_allclose(
+        fit.params.body_pose[:, :63], started.fake.truth["spaces"].body_pose[::4, :63], atol=1e-5
+    )
+    assert not [finding for finding in findings if finding.id == "MG-INDEX-002"]
+
+
 def test_bvh_gives_the_walk_back(bvh):
     started, _ = bvh
     fit = read_fit(fit_path(started.work, CaptureKey("bvh_lab", "anna", "walk01")))
@@ -63,3 +85,11 @@ def test_bvh_gives_the_walk_back(bvh):
 
 def test_masks_arrive_under_their_numbers_with_their_pixels(masks):
     assert_same_frames(masks.shards, masks.fake)
+
+
+def test_own_protocols_are_scored(masks):
+    (told,) = masks.score().values()
+    (group,) = told["groups"].values()
+    # p003 and p004, each seen by two cameras on the second walk.
+    assert group["people"] == 2
+    assert group["probes"] <= 4

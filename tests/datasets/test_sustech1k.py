@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from dataset_line import assert_same_frames, embedded, unfound
-from fakes.sustech1k import RAW
+from dataset_line import assert_same_frames, unfound
+from fakes.sustech1k import OTHER_SHAPE, RAW
 
+from meshgait_data.findings import from_jsonl
 from meshgait_data.fits import fit_path, read_fit
-from meshgait_data.types import CaptureKey
-from meshgait_model.protocols.scoring import score
+from meshgait_data.index import read_index
+from meshgait_data.types import CaptureKey, SequenceKey
 
 pytestmark = pytest.mark.slow
 
@@ -39,14 +40,29 @@ def test_modalities_of_the_camera_ride_along_by_name(done):
     assert arrays["rgb_raw"].shape == (12, 64, 64, 3)
 
 
+def test_what_has_another_clock_is_counted_and_not_packed(done):
+    row = read_index(done.work).row(SequenceKey.parse("sustech1k/0408/02-nt/090-near"))
+    counts = dict(zip(row.kinds, row.kind_frames, strict=True))
+    assert counts["also.lidar_pcds"] == counts["also.sync_pose"] == 4
+    assert len(row.kinds) == 16
+    assert not any(name.startswith(("lidar", "sync")) for name in done.shards.info.fields)
+
+
+def test_a_modality_of_another_shape_costs_its_sequence_that_modality_alone(done):
+    arrays = done.shards.sequence(f"sustech1k/{OTHER_SHAPE}").arrays
+    assert "rgb_raw" not in arrays
+    assert {"silhouettes", "ratios_hw", "sils_raw"} <= set(arrays)
+    told = from_jsonl((done.work.with_name("shards") / "findings.jsonl").read_text())
+    assert [one.id for one in told if OTHER_SHAPE in one.where and "rgb_raw" in one.message] == ["MG-PACK-006"]
+
+
 def test_raw_silhouettes_under_the_name_of_aligned_ones_show_in_the_fit(done):
     assert np.median(_overlap(done, "1057/00-nm/090-near")) > 0.8
     assert np.median(_overlap(done, RAW)) < 0.6
 
 
 def test_groups_are_texts_within_the_condition(done):
-    scores = score(embedded(done.shards), done.shards.protocol)
-    probes = {group.name: len(group.probes.camera) for group in scores.groups}
+    probes = {name: group["probes"] for name, group in done.score()["gait"]["groups"].items()}
     views = 3
     assert probes["Normal"] == 2 * views
     assert probes["Uniform"] == views

@@ -29,8 +29,7 @@ def make(out: Path) -> Fake:
     truth = {}
     for name, (person, take) in TAKES.items():
         params = walk_params(person, take, frames=FRAMES, fps=RATE)
-        rate = 100.0 if name.startswith("KIT") else float(RATE)
-        _write(out / f"{name}.npz", params, rate)
+        _write(out / f"{name}.npz", params, 100.0 if name.startswith("KIT") else float(RATE))
         corpus, subject, file = name.split("/")
         truth[f"{corpus}-{subject}/{file}"] = params
     params = walk_params(3, 1, frames=FRAMES, fps=RATE)
@@ -38,7 +37,9 @@ def make(out: Path) -> Fake:
     truth["CMU-35/35_05_stageii"] = params
     for subject in ("07", "16", "35"):
         np.savez(out / "CMU" / subject / "shape.npz", betas=np.zeros(16), gender="neutral")
-    _write(out / "CMU" / "35" / "Walk B10 - turn left_poses.npz", params, RATE)
+    truth["spaces"] = walk_params(3, 2, frames=FRAMES, fps=RATE)
+    _write(out / "CMU" / "35" / "Walk B10 - turn left_poses.npz", truth["spaces"], RATE)
+    _write(out / "CMU" / "35" / "35_03_poses.npz", params, None)
     whole = (out / "CMU" / "07" / "07_02_poses.npz").read_bytes()
     (out / "CMU" / "07" / "07_03_poses.npz").write_bytes(whole[: len(whole) // 2])
     (out / "LICENSE.txt").write_text("Terms of the archive.\n")
@@ -47,8 +48,7 @@ def make(out: Path) -> Fake:
 
 PLANTED = (
     Planted("half a file", "MG-INDEX-001", "CMU/07/07_03_poses.npz", "not a readable npz"),
-    Planted("another frame rate than the manifest's", "MG-INDEX-001", "KIT/3/walking_slow01_poses.npz", "100"),
-    Planted("a name with spaces", "MG-INDEX-002", "Walk B10 - turn left_poses.npz", "Walk B10"),
+    Planted("no frame rate", "MG-INDEX-001", "amass/CMU-35/35_03_poses", "says its frame rate"),
 )
 
 
@@ -60,13 +60,13 @@ def z_up(params: BodyParams) -> tuple[FloatArray, FloatArray]:
     return np.asarray(root), np.asarray((params.transl + pelvis) @ _Y_TO_Z.T - pelvis)
 
 
-def _write(path: Path, params: BodyParams, rate: float) -> None:
+def _write(path: Path, params: BodyParams, rate: float | None) -> None:
     """The first releases: one array of poses with the hands' 90 numbers."""
     path.parent.mkdir(parents=True, exist_ok=True)
     root, trans = z_up(params)
     poses = np.concatenate([root, params.body_pose[:, :63], np.zeros((len(params), 90))], axis=1)
     betas = np.pad(params.betas, (0, 16 - len(params.betas)))
-    more = {"dmpls": np.zeros((len(params), 8)), "mocap_framerate": np.array(rate)}
+    more = {"dmpls": np.zeros((len(params), 8))} | ({} if rate is None else {"mocap_framerate": np.array(rate)})
     np.savez(path, poses=poses, trans=trans, betas=betas, gender=np.array("male"), **more)
 
 

@@ -18,6 +18,7 @@ SUBJECTS = ("000", "001", "100", "101")
 VIEWS = {"01_0": "w1", "02_0": "w3"}
 """View to the camera of the rig: which camera, and which time that it saw the person in these clothes."""
 AGAIN, LACKING, HOLED, GREY = "100/U0_D0/01_1", "101/U1_D1", "001/U2_D2/02_0", "000/U0_D0/01_0"
+SMALL = "100/U0_D3/02_0"
 NAMELESS = "100/U3_D3/03"
 
 
@@ -32,7 +33,7 @@ def make(out: Path) -> Fake:
             "aligned-sils": _with_none(aligned) if key == HOLED else aligned,
             "ratios": np.array([width / height for width, height in map(seen.size, range(len(seen)))]),
             "rgbs": _coloured(small, grey=key == GREY),
-            "sils": small,
+            "sils": small[:, ::2, ::2] if key == SMALL else small,
         }
         for name, array in files.items():
             kind = {"protocol": 2 + number % 4, "numpy": 1 + number % 2}
@@ -44,9 +45,11 @@ def make(out: Path) -> Fake:
 
 PLANTED = (
     Planted("None in the place of a silhouette", "MG-MASKS-003", HOLED, "None"),
+    Planted("what rides along has that frame", "MG-FRAMES-001", HOLED, "no silhouettes in 1 of 10 frames"),
+    Planted("a modality of another size", "MG-RIDING-004", SMALL, "also.sils is uint8 of 64 x 64"),
     Planted("pictures that are silhouettes three times", "MG-RIDING-002", GREY, "equal"),
     Planted("person without one of the clothes", "MG-INDEX-021", LACKING.split("/")[0], "U1_D1"),
-    Planted("camera that saw the person twice", "", AGAIN, ""),
+    Planted("camera that saw the person twice", "MG-INDEX-027", "100/U0_D0", "01_0, 01_1"),
     Planted("people of the split who are not on disk", "MG-INDEX-007", "ccpg: split: train", "002"),
 )
 

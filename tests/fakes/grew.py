@@ -28,7 +28,7 @@ SEQUENCES = {
 }
 """Key to the person, which of their walks, and the camera of the rig. Train and test ids are different people."""
 BLACK, UNPOSED, UNSEEN = "00001train/00/5TXe8svE", "00002train/00/Zk0aB3cd", "00001/01/79XJefi8"
-ALONE, TWIN = "00003/01/Q0Q0Q0Q0", "zK0Ab3CD"
+ALONE, TWIN, SWAPPED = "00003/01/Q0Q0Q0Q0", "zK0Ab3CD", "00002/02/B7BcDeFg"
 
 
 def make(out: Path) -> Fake:
@@ -42,7 +42,6 @@ def make(out: Path) -> Fake:
         mean = np.mean(list(pictures.values()), axis=0).astype(np.uint8)
         write_picture(folder.with_name(f"{folder.name}_gei.png"), mean)
         write_picture(out / "flow" / _folder(key) / "00001_00002_flow.png", mean)
-    del silhouettes[BLACK][4]
     truth = {key: seen.view for key, seen in _seen().items()}
     return Fake("grew", out, PLANTED, silhouettes, truth)
 
@@ -51,9 +50,13 @@ PLANTED = (
     Planted("black picture", "MG-FRAMES-004", BLACK, "4"),
     Planted("silhouette without a pose", "MG-FRAMES-001", UNPOSED, "7"),
     Planted("pose without a silhouette", "MG-FRAMES-001", UNSEEN, "6"),
+    Planted(
+        "width and height of the crop exchanged", "MG-KEYPOINTS-007", "test/gallery/00002/B7BcDeFg", "width and height"
+    ),
     Planted("person of the gallery with one sequence", "MG-INDEX-009", "grew: protocols: local: probe", "2 probes"),
     Planted("hashes that differ in capitals only", "MG-INDEX-018", TWIN, "Zk0aB3cd"),
-    Planted("energy images beside sequences, optical flow", "MG-INDEX-023", "_gei.png", "flow"),
+    Planted("energy images beside sequences", "MG-INDEX-023", "79XJefi8_gei.png", "12 paths left out by"),
+    Planted("optical flow", "MG-INDEX-023", "flow/train", "layout: exclude: flow/*"),
     Planted("distractors, on no side of the split", "MG-INDEX-012", "grew: split", "distractor"),
     Planted("people of the split who are not on disk", "MG-INDEX-007", "grew: split: train", "00003train"),
 )
@@ -79,7 +82,7 @@ def make_pickles(out: Path) -> Fake:
         write_pickle(out / "GREW-pose-pkl" / POSED_AS.get(key, key) / f"{name}.pkl", poses, **kind)
         silhouettes[key] = dict(enumerate(pictures))
     (out / "GREW-pkl" / ALONE / "Q0Q0Q0Q0.pkl").write_bytes(b"")
-    del silhouettes[ALONE], silhouettes[BLACK][3]
+    del silhouettes[ALONE]
     return Fake("grew_opengait", out, PLANTED_PICKLES, silhouettes)
 
 
@@ -94,6 +97,9 @@ PLANTED_PICKLES = (
     Planted("a pickle of no bytes", "MG-INDEX-016", ALONE, "Q0Q0Q0Q0.pkl"),
     Planted("01 and 02 exchanged in the tree of poses", "MG-FRAMES-011", "00001/02/79XJefi8", "no silhouettes"),
     Planted("01 and 02 exchanged in the tree of poses", "MG-FRAMES-011", "00001/01/t16VLaQf", "no silhouettes"),
+    Planted(
+        "size of the crop left in rows of poses", "MG-KEYPOINTS-009", f"GREW-pose-pkl/{HEADED}", "two further numbers"
+    ),
     Planted("poses of a probe in a folder less", "MG-INDEX-005", "03/etaGVnWf", "etaGVnWf"),
     Planted("black picture", "MG-FRAMES-004", BLACK, "3"),
     Planted("12 silhouettes and 11 poses", "MG-FRAMES-002", UNPOSED, "11"),
@@ -139,6 +145,6 @@ def _write_poses(folder: Path, key: str) -> None:
     joints = joints - joints.mean(axis=1, keepdims=True)
     for frame in range(len(seen)):
         if (key, frame) != (UNPOSED, 6):
-            header = seen.size(frame)[::-1]
+            header = seen.size(frame) if key == SWAPPED else seen.size(frame)[::-1]
             write_pose_text(folder / f"{frame + 1:05d}_2d_pose.txt", header, seen.keypoints(frame))
             write_pose_text(folder / f"{frame + 1:05d}_3d_pose.txt", header, joints[frame])

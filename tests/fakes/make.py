@@ -20,6 +20,7 @@ FAKES = {
     "ccpg": ("ccpg", "make"),
     "ccpg_raw": ("ccpg", "make_raw"),
     "sustech1k": ("sustech1k", "make"),
+    "sustech1k_raw": ("sustech1k_raw", "make"),
     "amass": ("amass", "make"),
     "bvh_lab": ("bvh_lab", "make"),
     "own_png": ("own_videos", "make"),
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
     fake = getattr(importlib.import_module(f"fakes.{module}"), function)(Path(arguments[1]))
     print(f"{fake.root}: to be indexed with the manifest {fake.manifest}; {len(fake.planted)} defects planted:")
     for defect in fake.planted:
-        print(f"  {defect.finding or 'not found by anything':18s} {defect.where}: {defect.kind}")
+        print(f"  {defect.finding:18s} {defect.where}: {defect.kind}")
     return 0
 
 

@@ -58,6 +58,6 @@ def _spoil(out: Path) -> list[Planted]:
         Planted("a file breaks off", "MG-SOURCE-030", str(cut.parent.relative_to(out)), cut.name),
         Planted("23 joints", "MG-SOURCE-030", str(Path(short).parent), Path(short).name),
         Planted("a joint that is not a number", "MG-JOINTS-003", str(Path(empty).parent), "7"),
-        Planted("rows of four numbers", "", wide),
+        Planted("rows of four numbers", "MG-JOINTS-004", str(Path(wide).parent), "25"),
         Planted("joints as a text", "MG-SOURCE-030", str(Path(text).parent), Path(text).name),
     ]

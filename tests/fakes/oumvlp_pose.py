@@ -21,7 +21,6 @@ def make(out: Path, *, frames: int = FRAMES) -> Fake:
         *fake.planted,
         Planted("another person comes first in the file", "MG-KEYPOINTS-001", "openpose/00002/000_00"),
         Planted("nobody was found", "MG-FRAMES-012", "00003/00/030", ": 5"),
-        Planted("files of subject 00001 have other names", "", "00001"),
     )
     return Fake("oumvlp_pose", out, planted, fake.silhouettes, fake.truth)
 
@@ -39,6 +38,7 @@ def _write_poses(out: Path, key: str, view: View) -> None:
             people.insert(0, _person(joints * [0.5, 0.5, 1] + [100, 100, 0]))
         if key == "00003/00/030" and frame == 5:
             people = []
+        # As published, and read like all others.
         stem = f"{frame:04d}_keypoint" if subject == "00001" else f"{name}_{sequence}_{subject}_{frame:04d}"
         (folder / f"{stem}.json").write_text(json.dumps({"version": 1.0, "people": people}))
 

@@ -27,7 +27,7 @@ class Planted:
     kind: str
     """In a few words."""
     finding: str
-    """Identifier that it must be found with; empty where nothing can tell it from good data."""
+    """Identifier that it must be found with."""
     where: str
     """Text that the finding's ``where`` or message holds: a path below the root, or a key."""
     says: str = ""

@@ -29,8 +29,8 @@ FILES = (
     ("Camera-Pose", "Camera-Ratios-HW", "Camera-RGB_raw", "Camera-Sils_aligned", "Camera-Sils_raw"),
 )
 """Modalities of each clock; they come a second time, at the moments that both have."""
-LOST, SHORT = "0000/01-bg/090", "0408/01-nm/090-near"
-EMPTY, REPEATED, RAW = "0408/00-nm/000", "1057/01-nm/000", "1057/00-nm/090"
+LOST, NO_CLOUDS, SHORT, UNEVEN = "0000/01-bg/090", "0001/01-cl/000", "0408/01-nm/090-near", "0408/02-nt/000"
+EMPTY, REPEATED, RAW, OTHER_SHAPE = "0408/00-nm/000", "1057/01-nm/000", "1057/00-nm/090", "0001/00-nm/090"
 
 
 def make(out: Path) -> Fake:
@@ -52,18 +52,28 @@ def make(out: Path) -> Fake:
             value = modalities[name]
             both = (lidar - 1) // 3 if of_lidar else camera
             write_pickle(out / key / f"{place:02d}-{view}-{name}.pkl", value, **kind)
+            if (key, name) == (UNEVEN, "Camera-Sils_raw"):
+                both = both[1:]
             write_pickle(out / key / f"{place + 8:02d}-sync-{view}-{name}.pkl", _at(value, both), **kind)
         silhouettes[key] = dict(enumerate(modalities["Camera-Sils_aligned"]))
     # Whoever counts files takes the modality after the missing one.
     (out / LOST / "03-090-Camera-Pose.pkl").unlink()
+    (out / NO_CLOUDS / "08-sync-000-LiDAR-PCDs.pkl").unlink()
     return Fake(write_partition(out, "sustech1k", PARTITION), out, PLANTED, silhouettes)
 
 
 PLANTED = (
     Planted("15 of 16 pickles", "MG-FRAMES-011", LOST, "keypoints2d"),
-    Planted("fewer moments that both sensors have", "", SHORT, ""),
-    Planted("a cloud without points", "", EMPTY, ""),
-    Planted("raw silhouettes under the name of aligned ones", "", RAW, ""),
+    Planted("15 of 16 pickles, one that is not packed is missing", "MG-FRAMES-011", NO_CLOUDS, "also.sync_pcds"),
+    Planted("fewer moments that both sensors have", "MG-FRAMES-016", SHORT, "3 of the 4 moments of lidar"),
+    Planted("one modality has fewer of these moments", "MG-FRAMES-015", UNEVEN, "also.sync_sils_raw has 3"),
+    Planted("one picture for two sweeps of the LiDAR", "MG-FRAMES-014", REPEATED, "also.sync_sils_aligned"),
+    Planted("a cloud without points", "MG-RIDING-003", f"{EMPTY}/00-000-LiDAR-PCDs.pkl", "2"),
+    Planted("the same among the moments that both have", "MG-RIDING-003", f"{EMPTY}/08-sync-000-LiDAR-PCDs.pkl", "2"),
+    Planted("raw silhouettes under the name of aligned ones", "MG-MASKS-005", RAW, "raw"),
+    Planted(
+        "colour channels in front in one sequence", "MG-RIDING-004", OTHER_SHAPE, "also.rgb_raw is uint8 of 3 x 64"
+    ),
     Planted("person of the partition who is not on disk", "MG-INDEX-007", "sustech1k: split: test", "0352"),
 )
 
@@ -96,7 +106,8 @@ def _modalities(key: str, seen: Crops) -> dict[str, Any]:
         "LiDAR-PCDs_sils": raw[1::3],
         "Camera-Pose": np.stack([seen.keypoints(frame) for frame in range(len(seen))]),
         "Camera-Ratios-HW": np.array([seen.size(frame)[::-1] for frame in range(len(seen))]),
-        "Camera-RGB_raw": colours,
+        # The README has channels last, the script that was published has them first.
+        "Camera-RGB_raw": np.moveaxis(colours, -1, 1) if key == OTHER_SHAPE else colours,
         "Camera-Sils_aligned": raw if key == RAW else aligned,
         "Camera-Sils_raw": raw,
     }

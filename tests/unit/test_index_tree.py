@@ -10,8 +10,8 @@ import pytest
 import meshgait_data.index.look as looking
 from meshgait_data.findings import Severity
 from meshgait_data.index import read_index, scan, write_index
-from meshgait_data.manifest import Expected, Layout, Split, load_manifest
-from meshgait_data.manifest_protocol import Protocol, Select
+from meshgait_data.manifest import Expected, Layout, Partition, Split, load_manifest
+from meshgait_data.manifest_protocol import Protocol, Select, Submission
 from meshgait_data.manifest_source import Source
 from meshgait_data.strict import build
 from meshgait_data.types import SequenceKey
@@ -89,7 +89,7 @@ def test_every_file_is_somewhere(tmp_path):
     assert len(index.rows) == 1
     told = {finding.id: finding.message for finding in found}
     assert told["MG-INDEX-019"].endswith(": 1/a/000/notes.txt")
-    assert told["MG-INDEX-023"] == "1 file left out by layout: exclude: 1/a/000_gei.png"
+    assert told["MG-INDEX-023"] == "1 path left out by layout: exclude: *_gei.png: 1/a/000_gei.png"
     assert told["MG-INDEX-005"].endswith(": 1/stray.png")
     assert told["MG-INDEX-004"] == "1 file not used: read.me"
     assert told["MG-INDEX-015"].endswith(": 1/a/000/099.png")
@@ -229,3 +229,47 @@ def test_rows_of_views_round_trip(tmp_path):
     index, found = scan(manifest(), tmp_path / "data")
     write_index(tmp_path / "work", index, found)
     assert read_index(tmp_path / "work") == index
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no partition file"),
+        ("{", "not a partition of OpenGait"),
+        ('{"TRAIN_SET": ["1", "1"], "TEST_SET": []}', "names '1' twice"),
+        ('{"TRAIN_SET": ["1"], "TEST_SET": ["1"]}', "both in train and in test"),
+    ],
+)
+def test_without_its_partition_everything_else_is_indexed(tmp_path, content, message):
+    root = tmp_path / "data"
+    put(root, "1/a/000", "2/a/000")
+    if content is not None:
+        (root / "who.json").write_text(content)
+    protocol = Protocol(gallery=Select(conditions=("a",)), probe="rest")
+    split = Split(partition=Partition("who.json", source="from its owners"))
+    described = manifest(split=split, protocol=protocol, expected=Expected(subjects=3))
+    index, found = scan(described, root, cache=tmp_path / "looks")
+    assert [(row.subject, row.side, row.frames) for row in index.rows] == [("1", "unused", 6), ("2", "unused", 6)]
+    told = the(found, "MG-INDEX-028")
+    assert told.severity == Severity.ERROR
+    assert told.where == str(root / "who.json")
+    assert message in told.message
+    assert told.hint
+    assert serious(found) == {"MG-INDEX-028", "MG-INDEX-020"}, "what needs no partition is checked"
+    write_index(tmp_path / "work", index, found)
+    assert read_index(tmp_path / "work") == index
+    (root / "who.json").write_text('{"TRAIN_SET": ["1"], "TEST_SET": ["2"]}')
+    index, found = scan(described, root, cache=tmp_path / "looks")
+    assert [row.side for row in index.rows] == ["train", "test"]
+    assert "MG-INDEX-028" not in serious(found)
+
+
+def test_people_whom_only_a_server_knows_are_not_missed_in_the_gallery(tmp_path):
+    put(tmp_path, "1/01/000", "1/02/000", "2/02/000", "probe/03/000", "probe/03/090")
+    gallery, split = Select(conditions=("01",)), Split(test=("1", "2", "probe"))
+    local = Protocol(gallery=gallery, probe="rest")
+    server = Protocol(kind="submission", gallery=gallery, probe=Select(conditions=("03",)), submission=Submission())
+    _, found = scan(manifest(split=split, protocols={"local": local, "server": server}), tmp_path)
+    assert the(found, "MG-INDEX-014").message.endswith("never recognised: 2")
+    _, found = scan(manifest(split=split, protocols={"local": local}), tmp_path)
+    assert the(found, "MG-INDEX-014").message.endswith("never recognised: 2, probe")

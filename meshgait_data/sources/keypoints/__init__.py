@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from meshgait_data.errors import SourceError, UsageError
-from meshgait_data.sources.keypoints import alphapose, coco, frame_text, mmpose, openpose
+from meshgait_data.sources.keypoints import alphapose, coco, frame_json, frame_text, mmpose, openpose
 from meshgait_data.sources.keypoints.arrays import MediaPipe, OpenGait, Plain
 from meshgait_data.sources.keypoints.detections import KeypointOptions
 from meshgait_data.sources.keypoints.finish import to_track
@@ -15,7 +15,18 @@ from meshgait_data.types import Keypoints
 
 __all__ = ["KEYPOINT_FORMATS", "KeypointOptions", "layout_names", "read_keypoints"]
 
-_FORMATS: tuple[Any, ...] = (openpose, mmpose, mmpose.Folder, coco, alphapose, frame_text, Plain, MediaPipe, OpenGait)
+_FORMATS: tuple[Any, ...] = (
+    openpose,
+    mmpose,
+    mmpose.Folder,
+    coco,
+    alphapose,
+    frame_text,
+    frame_json,
+    Plain,
+    MediaPipe,
+    OpenGait,
+)
 KEYPOINT_FORMATS: dict[str, str] = {format.NAME: format.ABOUT for format in _FORMATS}
 """Formats by name, with a line about each."""
 

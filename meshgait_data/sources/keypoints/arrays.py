@@ -82,7 +82,8 @@ class OpenGait:
         """The person of the file; frames are counted from 0, as the format does not keep their numbers."""
         file = Source(pickle_of(source, _MODALITIES))
         frames, lost = stacked_frames(unpickled(file.content, file.where), file.where)
-        rows = [_person(frame, file.where) for frame in frames if frame is not None]
+        kept = [frame for frame in frames if frame is not None]
+        rows = [_person(frame, file.where) for frame in kept]
         if len({row.shape for row in rows}) != 1:
             what = "frames with different numbers of points"
             raise SourceError(what, where=file.where, hint="write the file again with one detector")
@@ -90,7 +91,8 @@ class OpenGait:
         layout = layout_of(options.joint_set, points.shape[1], file.where)
         ids = np.setdiff1d(np.arange(len(frames)), lost)
         found = _single(points, ids, layout, file, (0, 0))
-        return replace(found, counted=False, findings=_lost(lost, len(frames), file.where))
+        findings = (*_lost(lost, len(frames), file.where), *_headed(kept, file.where))
+        return replace(found, counted=False, file_frames=len(frames), findings=findings)
 
 
 def _person(frame: NDArray[Any], where: str) -> NDArray[Any]:
@@ -107,6 +109,16 @@ def _person(frame: NDArray[Any], where: str) -> NDArray[Any]:
     if frame.ndim == 1 and frame.size % 3 == 2:
         frame = frame[2:]
     return frame.reshape(-1, 3) if frame.ndim == 1 and frame.size % 3 == 0 else frame
+
+
+def _headed(frames: list[NDArray[Any]], where: str) -> tuple[Finding, ...]:
+    """Rows of which the published script forgot to take the two leading numbers away."""
+    if not any(frame.ndim == 1 and frame.size % 3 == 2 for frame in frames):
+        return ()
+    what = "rows start with two further numbers, the size of the crop: set apart; OpenGait's own scripts take them for "
+    what += "coordinates, and shift all points"
+    hint = "nothing to do here; elsewhere make the file again without them"
+    return (Finding(Severity.WARNING, "MG-KEYPOINTS-009", where, what, hint),)
 
 
 def _lost(lost: tuple[int, ...], count: int, where: str) -> tuple[Finding, ...]:

@@ -43,3 +43,5 @@ class Detections:
     findings: tuple[Finding, ...] = ()
     counted: bool = True
     """Whether the file says which frames these are."""
+    file_frames: int | None = None
+    """How many frames a file has that counts none; the ids are then places in it."""

@@ -49,16 +49,21 @@ def to_track(detections: Detections, view: str, options: KeypointOptions) -> Tra
         joint_set=detections.layout.joint_set,
         size=size,
     )
-    ids, holes = _evenly(np.array(detections.frame_ids, dtype=np.int64), detections.where)
+    own = np.array(detections.frame_ids, dtype=np.int64)
+    # Times tell of which frames of the walk there is no file; other files may leave out frames without anybody.
+    timed = options.names is not None and options.names.numbers is not None
+    ids, holes = (own, list[Finding]()) if timed else _evenly(own, detections.where)
     track = Track(
         keypoints,
-        np.array(detections.frame_ids, dtype=np.int64),
+        own,
         sha256=detections.sha256,
         counted=detections.counted,
         view=view,
     )
     noticed = (*detections.findings, *findings, *more, *further, *holes)
-    return replace(track, data=keypoints_at(track, ids), frame_ids=ids, findings=noticed)
+    places = None if detections.file_frames is None else ids
+    data = keypoints_at(track, ids)
+    return replace(track, data=data, frame_ids=ids, findings=noticed, rows=places, file_frames=detections.file_frames)
 
 
 def _in_pixels(

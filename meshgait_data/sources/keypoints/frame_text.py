@@ -67,6 +67,9 @@ def _size(
     if documented and by_width and not by_height:
         what = "the two leading numbers are width and height, and not height and width as GREW says: points tell"
         findings.append(Finding(Severity.WARNING, "MG-KEYPOINTS-007", where, what, "look at an overlay"))
+    if not documented and by_height and not by_width:
+        what = "the two leading numbers are height and width, and not width and height as usual: points tell"
+        findings.append(Finding(Severity.INFO, "MG-KEYPOINTS-007", where, what))
     if (heads != heads[0]).any():
         what = "frames are crops of different sizes: where they lie in the film is not known"
         hint = "fit them with a camera a frame (weak perspective)"

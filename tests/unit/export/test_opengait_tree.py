@@ -149,16 +149,25 @@ def test_zeros_and_ones_become_black_and_white(tmp_path: Path, facts: TreeFacts,
     assert ids(findings) == {"MG-TREE-005": 1}
 
 
-def test_empty_frames_are_left_out_of_everything(tmp_path: Path, facts: TreeFacts) -> None:
+def test_empty_frames_stay_and_are_marked(tmp_path: Path, facts: TreeFacts) -> None:
     images = figure(6)
     images[[1, 4]] = 0
     root = tree(tmp_path, {"001/a/000/sils.pkl": images, "001/a/000/pose.pkl": np.arange(6.0)})
     sequences, findings = read(root, facts)
     found = sequences["001/a/000"]
-    assert found.dropped == (1, 4)
-    np.testing.assert_array_equal(found.arrays["frame_ids"], [0, 2, 3, 5])
-    np.testing.assert_array_equal(found.arrays["pose"], [0, 2, 3, 5])
+    assert found.dropped == ()
+    np.testing.assert_array_equal(found.arrays["frame_ids"], range(6))
+    np.testing.assert_array_equal(found.arrays["pose"], range(6))
+    np.testing.assert_array_equal(found.arrays["silhouettes"], images)
+    np.testing.assert_array_equal(found.arrays["valid"], [1, 0, 1, 1, 0, 1])
     assert ids(findings) == {"MG-TREE-003": 1}
+
+
+def test_a_sequence_that_is_all_empty_is_lost(tmp_path: Path, facts: TreeFacts) -> None:
+    root = tree(tmp_path, {"001/a/000/sils.pkl": np.zeros((3, 64, 64), np.uint8), "002/a/000/sils.pkl": figure(3)})
+    sequences, findings = read(root, facts)
+    assert list(sequences) == ["002/a/000"]
+    assert ids(findings)["MG-TREE-001"] == 1
 
 
 class Evil:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshgait_data.errors import InvalidData
-from meshgait_data.render.align import align
+from meshgait_data.render.align import NAMES, align, fates_of
 
 
 def pretreat(image: np.ndarray, size: int) -> np.ndarray | None:
@@ -149,3 +149,39 @@ def test_size_must_be_even(size):
 def test_masks_must_be_bytes():
     with pytest.raises(InvalidData, match="uint8"):
         align(np.zeros((1, 8, 8), np.float32))  # type: ignore[arg-type]
+
+
+@given(st.lists(masks(), min_size=1, max_size=4), st.sampled_from([64, 64, 128, 32]), st.sampled_from(NAMES))
+def test_fates_alone_are_those_of_the_alignment(images, size, variant):
+    height, width = (max(image.shape[axis] for image in images) for axis in (0, 1))
+    stacked = np.zeros((len(images), height, width), np.uint8)
+    for frame, image in enumerate(images):
+        stacked[frame, : image.shape[0], : image.shape[1]] = image
+    sizes = np.array([image.shape[::-1] for image in images])
+    for own in (None, sizes):
+        whole = align(stacked, size, variant=variant, sizes=own)
+        alone = fates_of(stacked, size, variant=variant, sizes=own)
+        assert alone.dtype == whole.fates.dtype
+        np.testing.assert_array_equal(alone, whole.fates)
+
+
+@pytest.mark.parametrize("variant", NAMES)
+def test_fates_of_thousands_of_masks(variant, rng):
+    fates = set()
+    for batch in range(60):
+        # Every other picture is as narrow as a body can hardly be.
+        height, width = int(rng.integers(1, 200)), int(rng.integers(1, 90 if batch % 2 else 9))
+        stacked = np.zeros((40, height, width), np.uint8)
+        for image in stacked:
+            top, left = rng.integers(0, height), rng.integers(0, width)
+            image[top : top + rng.integers(1, 80), left : left + rng.integers(1, 40)] = rng.choice([1, 90, 255])
+        alone = fates_of(stacked, 32, variant=variant)
+        np.testing.assert_array_equal(alone, align(stacked, 32, variant=variant).fates)
+        fates |= set(alone.tolist())
+    assert variant != "opengait" or fates == {0, 1, 2, 3}, "the masks have every fate"
+
+
+def test_fates_of_no_frames_and_of_what_is_no_mask():
+    assert fates_of(np.zeros((0, 9, 9), np.uint8)).shape == (0,)
+    with pytest.raises(InvalidData, match="uint8"):
+        fates_of(np.zeros((1, 9, 9), np.float32))

@@ -67,6 +67,10 @@ BAD: dict[str, Edit] = {
     "valid must be 0 or 1": _edited("valid", 1, 3),
     "scale must be positive": _edited("scale", 1, 0.0),
     "silhouette of frame 1 is empty": _edited("silhouettes", 1, 0),
+    "every silhouette is empty": lambda sequence: replace(
+        sequence,
+        arrays=sequence.arrays | {"silhouettes": np.zeros((4, 64, 64), np.uint8), "valid": np.zeros(4, np.uint8)},
+    ),
     "no frame": lambda sequence: replace(sequence, arrays={name: a[:0] for name, a in sequence.arrays.items()}),
 }
 
@@ -78,6 +82,12 @@ def test_bad_sequence_is_refused_with_its_key(tmp_path: Path, manifest: Manifest
         write_part(tmp_path / "part-00000.zarr", [bad], manifest=manifest, provenance={})
     assert caught.value.where == "cmu_walk/07/01/090"
     assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_silhouette_is_taken_where_it_is_not_valid(tmp_path: Path, manifest: Manifest) -> None:
+    sequence = _edited("silhouettes", 1, 0)(make_sequence(4, 1))
+    marked = replace(sequence, arrays=sequence.arrays | {"valid": np.array([1, 0, 1, 1], np.uint8)})
+    write_part(tmp_path / "part-00000.zarr", [marked], manifest=manifest, provenance={})
 
 
 def test_nothing_to_pack(tmp_path: Path, manifest: Manifest) -> None:

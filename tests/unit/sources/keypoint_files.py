@@ -134,6 +134,14 @@ def plain(folder, *people):
     return path
 
 
+def frame_json(folder, *people):
+    for row, frame in enumerate(frames()):
+        path = folder / "pose" / f"{frame:05d}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(people[0][row].tolist() if row % 2 else [one[row].tolist() for one in people]))
+    return folder / "pose"
+
+
 def mediapipe(folder, *people):
     shifted = people[0] + np.array([0.5, 0.5, 0])
     path = folder / "person01.npz"
@@ -153,6 +161,7 @@ WRITERS = (
     gait3d,
     grew,
     plain,
+    frame_json,
 )
 SEVERAL = WRITERS[:8]
 """Layouts that may hold several people."""

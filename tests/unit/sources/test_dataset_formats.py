@@ -152,7 +152,7 @@ def test_joints_of_oumvlp_mesh(tmp_path):
     assert track.frame_ids.tolist() == [1, 2, 5]
     np.testing.assert_array_equal(track.data.points[0], track.data.points[1])
     assert np.isnan(track.data.points[2, 7]).all()
-    assert ids(track.findings)[:3] == ["MG-SOURCE-030", "MG-JOINTS-001", "MG-JOINTS-003"]
+    assert ids(track.findings)[:4] == ["MG-SOURCE-030", "MG-JOINTS-004", "MG-JOINTS-001", "MG-JOINTS-003"]
 
 
 def test_what_rides_along(tmp_path):
@@ -234,7 +234,7 @@ def test_bvh_poses_offsets_channels_and_units(tmp_path):
     path.write_text(_BVH.replace("0 100 0 0 0 90 0 90 0", "0 100 0"))
     assert "MG-SOURCE-001" in ids(read_bvh(path, _MAP, up="y", metres=0.01).findings)
     with pytest.raises(SourceError, match="lacks: LeftUpLeg"):
-        read_bvh(path, load_joint_map("bvh_mixamo").__class__("m", "", (MappedJoint("LeftUpLeg", "left_hip"),)))
+        read_bvh(path, load_joint_map("bvh").__class__("m", "", (MappedJoint("LeftUpLeg", "left_hip"),)))
 
 
 @pytest.mark.parametrize(

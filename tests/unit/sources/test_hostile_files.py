@@ -229,6 +229,36 @@ def test_links_that_lead_out_of_the_root(tmp_path):
     assert {read_bytes(path) for path in outside} == {b"x"}
 
 
+def test_links_are_judged_anew_each_time(tmp_path):
+    root, secret = tmp_path / "root", tmp_path / "secret.txt"
+    (root / "seq").mkdir(parents=True)
+    secret.write_text("y")
+    path = root / "seq" / "a.txt"
+    with below(root):
+        path.write_text("x")
+        assert read_bytes(path) == read_bytes(str(path)) == b"x"
+        path.unlink()
+        path.symlink_to(secret)
+        refused(lambda: read_bytes(path), f"^{path}: it leads out of the folder of the dataset")
+        refused(lambda: read_bytes(root / "seq" / ".." / ".." / "secret.txt"), "leads out of the folder")
+        path.unlink()
+        path.symlink_to(path)
+        refused(lambda: read_bytes(path), "cannot be read")
+
+
+def test_relative_roots_and_links_above_them(tmp_path, monkeypatch):
+    (tmp_path / "disk" / "root" / "seq").mkdir(parents=True)
+    (tmp_path / "disk" / "root" / "seq" / "a.txt").write_text("x")
+    (tmp_path / "disk" / "b.txt").write_text("y")
+    (tmp_path / "mounted").symlink_to(tmp_path / "disk")
+    monkeypatch.chdir(tmp_path)
+    for root in (Path("mounted/root"), Path("disk/root"), tmp_path / "mounted" / "root", tmp_path / "disk" / "root"):
+        with below(root):
+            assert read_bytes(root / "seq" / "a.txt") == b"x"
+            assert read_bytes(tmp_path / "mounted/root/seq/a.txt") == b"x"
+            refused(lambda root=root: read_bytes(root / ".." / "b.txt"), "leads out of the folder")
+
+
 def test_spoilt_files_of_every_format_are_read_or_refused():
     """A few of the inputs of ``benchmarks/datasets_hostile.py``, in one child process."""
     sys.path.insert(0, BENCHMARKS)
