@@ -21,6 +21,7 @@ COMMANDS = {
     "body": ".data.body:body",
     "markers": ".data.markers:markers",
     "priors": ".data.priors:priors",
+    "synth": ".data.synth:synth",
 }
 
 

@@ -1,6 +1,7 @@
 """``mgdata build``: from a dataset to shards in one go."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def _print(report: "BuildReport", out: Path, *, as_json: bool) -> None:
         "fitted": report.fit.report.count("done"),
         "fits_reused": report.fit.report.count("skipped"),
         "fit_failures": len(report.fit.report.failures),
-        "residual_mm": round(1e3 * report.fit.residual_m, 2) if report.fit.fits else None,
+        "residual_mm": None if math.isnan(report.fit.residual_m) else round(1e3 * report.fit.residual_m, 2),
     }
     packed = figures(report.pack, out)
     if as_json:
@@ -83,5 +84,6 @@ def _print(report: "BuildReport", out: Path, *, as_json: bool) -> None:
         return
     click.echo(f"captures   {own['captures']}, {own['unusable']} errors in the index")
     click.echo(f"fits       {own['fitted']} new, {own['fits_reused']} up to date, {own['fit_failures']} failed")
-    click.echo(f"residual   {own['residual_mm']} mm, mean over joints and frames")
+    if own["residual_mm"] is not None:
+        click.echo(f"residual   {own['residual_mm']} mm, mean over joints and frames")
     print_figures(packed)
