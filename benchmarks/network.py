@@ -1,74 +1,92 @@
-"""What the 3D branch costs: one training step and one frame of inference, with it and without it."""
+"""The network: speed against plain transcriptions of its backbones, cost of the 3D branch, and what training reaches.
 
-from dataclasses import replace
-from functools import partial
+Ratios without the name of a size are the worst of all sizes. ``--gpu`` measures them at paper size on a GPU instead, in
+bfloat16: 32 people, 4 clips of each, 30 frames.
+"""
+
+import statistics
+import sys
 
 import torch
-from common import Figures, cpu_seconds, main
+from common import Figures, main
+from evidence_runs import records
+from network_costs import Clock, costs, gpu_clock
+from network_data import setting
+from network_speed import against_plain, waiting
 
-from meshgait_data.body.files import load_body
-from meshgait_data.body.marker_files import load_markers
-from meshgait_model.config.experiment import ExperimentConfig, load_config
-from meshgait_model.losses import label_l1
-from meshgait_model.nn.meshgait import MeshGait
-from meshgait_model.objective import recognition_losses
-
-CLIPS, FRAMES = 8, 8
-"""Of the batches that are timed; two clips of each of four people."""
-
-
-def make(config: ExperimentConfig, *, branch_3d: bool) -> MeshGait:
-    """The network of a setting, with the markers of the free body."""
-    torch.manual_seed(0)
-    markers = load_markers(load_body("free"))
-    network = replace(config.network, branch_3d=branch_3d)
-    made = MeshGait(network, classes=CLIPS, window=(64, 44), coefficients=markers.signed)
-    return made.to(memory_format=torch.channels_last)
+ABOUT = "The network: clips/s against plain transcriptions, cost of the 3D branch, label errors, Rank-1"
+PAPER = ("data.people=32", "data.clips=4", "data.frames=30", "data.workers=4", "run.amp=bf16", "run.device=cuda")
+WORST = {"train_vs_plain": min, "train_cost_ratio": max, "infer_cost_ratio": max, "loader_wait_share": max}
+EVIDENCE = "synth"
+"""Dataset whose records give label errors and Rank-1: synthetic walkers that training never saw."""
 
 
-def train_step(network: MeshGait, config: ExperimentConfig) -> None:
-    """Forward and backward pass of all losses on random silhouettes and labels."""
-    silhouettes = torch.rand(CLIPS, FRAMES, 64, 44)
-    identities = torch.arange(CLIPS // 2).repeat_interleave(2)
-    output = network(silhouettes, points=network.branch_3d)
-    loss = torch.stack(list(recognition_losses(output, identities, config.loss).values())).sum()
-    if output.joints is not None and output.markers is not None:
-        valid = torch.ones(CLIPS, FRAMES, dtype=torch.bool)
-        ids = torch.arange(0, len(network.coefficients), len(network.coefficients) // config.loss.mesh_vertices)
-        mesh = network.vertices(output.markers, ids)
-        loss = loss + sum(label_l1(p, torch.zeros_like(p), valid, 64) for p in (output.joints, output.markers, mesh))
-    loss.backward()
-
-
-def infer(network: MeshGait) -> None:
-    """Embeddings of clips; no coordinates, no mesh."""
-    with torch.inference_mode():
-        network(torch.rand(CLIPS, FRAMES, 64, 44), points=False)
-
-
-def costs(name: str, repeat: int) -> Figures:
-    """Ratios and CPU times of the network of a setting."""
-    config = load_config(name)
-    full, plain = make(config, branch_3d=True), make(config, branch_3d=False)
-    train = [cpu_seconds(partial(train_step, network, config), repeat) for network in (full, plain)]
-    inference = [cpu_seconds(partial(infer, network.eval()), repeat) for network in (full, plain)]
-    return {
-        "train_cost_ratio": train[0] / train[1],
-        "infer_cost_ratio": inference[0] / inference[1],
-        "train_ms_frame": 1e3 * train[0] / CLIPS / FRAMES,
-        "infer_ms_frame": 1e3 * inference[0] / CLIPS / FRAMES,
-        "weights_m": sum(weight.numel() for weight in full.parameters()) / 1e6,
-    }
-
-
-def measure(quick: bool) -> Figures:
-    """Figures of the demo's network and, in the full run, of the one of paper size."""
-    torch.set_num_threads(1)
-    figures = costs("demo", 7 if quick else 25)
-    if not quick:
-        figures |= {f"{name}_paper": value for name, value in costs("paper", 5).items()}
+def speed(sizes: dict[str, int], overrides: tuple[str, ...] = (), clock: Clock | None = None) -> Figures:
+    """Ratios of some sizes, each with how often it is timed."""
+    figures: Figures = {}
+    for size, repeat in sizes.items():
+        config = setting(size, overrides)
+        found = costs(config, repeat, clock) | against_plain(config, repeat, clock)
+        figures |= {f"{name}_{size}": value for name, value in found.items()}
     return figures
 
 
+def worst(figures: Figures) -> Figures:
+    """Of each ratio that has a limit, the size that is farthest from keeping it; then all figures."""
+    found = {}
+    for name, pick in WORST.items():
+        values = [value for known, value in figures.items() if known.startswith(f"{name}_")]
+        if values:
+            found[name] = pick(values)
+    return found | figures
+
+
+def evidence() -> Figures:
+    """Means over seeds of the recorded runs (``benchmarks/evidence.py``); nothing where there are none."""
+    figures: Figures = {}
+    wanted = {
+        "meshgait": {
+            "joints_mm": "joints_mm",
+            "markers_mm": "markers_mm",
+            "mesh_mm": "mesh_mm",
+            "rank1": "rank1_meshgait",
+        },
+        "without_3d": {"rank1": "rank1_without_3d"},
+    }
+    for form, names in wanted.items():
+        runs = [run for run in records() if (run["data"], run["form"]) == (EVIDENCE, form)]
+        for name, figure in names.items():
+            values = [run[name] for run in runs if name in run]
+            if values:
+                figures[figure] = statistics.fmean(values)
+    return figures
+
+
+def measure(quick: bool) -> Figures:
+    """All figures on one thread of a CPU."""
+    torch.set_num_threads(1)
+    figures = speed({"demo": 5, "gaitbase": 2} if quick else {"demo": 15, "gaitbase": 5, "p3d": 3, "2d": 3, "3d": 3})
+    loading = ("data.workers=1", "data.frames=30", "run.threads=1")
+    figures["loader_wait_share_demo"] = waiting(setting("demo", loading), 10 if quick else 40)
+    return worst(figures) | evidence()
+
+
+def measure_gpu(quick: bool) -> Figures:
+    """Speed at paper size."""
+    repeat = 5 if quick else 20
+    figures = speed({"gaitbase": repeat, "p3d": repeat}, PAPER, gpu_clock)
+    for size in ("gaitbase", "p3d"):
+        torch.cuda.reset_peak_memory_stats()
+        figures[f"loader_wait_share_{size}"] = waiting(setting(size, PAPER), 10 * repeat)
+        figures[f"memory_gib_{size}"] = torch.cuda.max_memory_allocated() / 2**30
+    return worst(figures)
+
+
 if __name__ == "__main__":
-    main("network", measure, "Mesh-Gait: what the 3D branch costs, CPU time with it against without it")
+    if "--gpu" not in sys.argv:
+        main("network", measure, ABOUT)
+    elif torch.cuda.is_available():
+        sys.argv.remove("--gpu")
+        main("network_gpu", measure_gpu, f"{ABOUT}; {torch.cuda.get_device_name()}")
+    else:
+        print("no GPU here: nothing measured", file=sys.stderr)

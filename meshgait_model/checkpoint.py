@@ -1,32 +1,42 @@
 """Checkpoints and the run folder: what is on disk about a training run.
 
-``RUN/config.yaml`` the resolved setting, ``RUN/checkpoint.pt`` the latest weights, ``RUN/metrics.jsonl`` and
-``RUN/tensorboard/`` the losses, ``RUN/metrics.json`` the scores of ``mgtrain eval``.
+``RUN/config.yaml`` the resolved setting, ``RUN/checkpoint.pt`` the latest weights (``checkpoint_best.pt`` those with
+the best scores, ``checkpoint-001000.pt`` those that ``run.keep_every`` keeps), ``RUN/metrics.jsonl`` and
+``RUN/tensorboard/`` losses and scores during training, ``RUN/speed.jsonl`` clips a second, ``RUN/metrics.json`` and
+``RUN/embeddings.npz`` what ``mgtrain eval`` found.
 """
 
 import json
 import pickle
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from meshgait_data.atomic import write_bytes, write_text
-from meshgait_data.conventions import SMPL_SET
+from meshgait_data.atomic import write_text, write_with
 from meshgait_data.errors import InvalidData, UsageError
 from meshgait_data.manifest import dump_yaml
 from meshgait_data.strict import build, to_plain
 from meshgait_model.config.experiment import ExperimentConfig, load_config
 
-CONFIG, LATEST, LOSSES, METRICS = "config.yaml", "checkpoint.pt", "metrics.jsonl", "metrics.json"
+CONFIG, LATEST, BEST = "config.yaml", "checkpoint.pt", "checkpoint_best.pt"
+LOSSES, SPEED, METRICS = "metrics.jsonl", "speed.jsonl", "metrics.json"
 
-FORMAT = 1
-"""Version of the checkpoint's keys."""
+FORMAT = 2
+"""Version of the checkpoint's keys, and of what the weights of the network are called."""
 
-_MACHINE = tuple(f"data.{name}:" for name in ("cache", "cache_gib", "cache_folder", "loader", "workers"))
-"""Settings that say how a machine loads batches, not which: a run may go on with others."""
+IDENTITIES = "neck."
+"""How names of weights begin that compare with training identities."""
+
+_ANOTHER = "train again into a new folder, or use the version of meshgait that it was made with"
+
+_MACHINE = (
+    *(f"data.{name}:" for name in ("cache", "cache_gib", "cache_folder", "loader", "workers")),
+    *(f"run.{name}:" for name in ("log_every", "checkpoint_every", "keep_every", "eval_every")),
+)
+"""Settings that no weight depends on: how batches are loaded, what is written when. A run may go on with others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +56,13 @@ class Checkpoint:
     """Name of the joint set of the shards."""
     network: dict[str, Any]
     optimizer: dict[str, Any]
+    loss_scale: dict[str, Any] = field(default_factory=dict)
+    """Of float16."""
+
+
+def kept(run: Path, step: int) -> Path:
+    """Where a checkpoint lies that stays."""
+    return run / f"checkpoint-{step:06d}.pt"
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -60,10 +77,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "joint_set": checkpoint.joint_set,
         "network": checkpoint.network,
         "optimizer": checkpoint.optimizer,
+        "loss_scale": checkpoint.loss_scale,
     }
-    buffer = BytesIO()
-    torch.save(plain, buffer)
-    write_bytes(path, buffer.getvalue())
+    write_with(path, lambda file: torch.save(plain, file))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -81,24 +97,71 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         plain = torch.load(path, map_location="cpu", weights_only=True)
         if plain["format"] != FORMAT:
-            raise InvalidData(f"checkpoint format {plain['format']} is not {FORMAT}", where=str(path))
+            what = f"made by another version of meshgait: checkpoint format {plain['format']} is not {FORMAT}"
+            raise InvalidData(what, where=str(path), hint=_ANOTHER)
         return Checkpoint(
             step=int(plain["step"]),
             config=build(ExperimentConfig, plain["config"], str(path)),
             people=tuple(plain["people"]),
             body_sha256=str(plain["body_sha256"]),
             markers=int(plain["markers"]),
-            # Checkpoints of version 0.1 do not say it: there was one.
-            joint_set=str(plain.get("joint_set", SMPL_SET)),
+            joint_set=str(plain["joint_set"]),
             network=plain["network"],
             optimizer=plain["optimizer"],
+            loss_scale=dict(plain["loss_scale"]),
         )
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-        raise InvalidData(
-            f"not a checkpoint of meshgait, or damaged: {str(error).splitlines()[0]}",
-            where=str(path),
-            hint="train again into a new folder",
-        ) from error
+        # torch's words about unpickling advise to execute what the file says.
+        said = "no weights" if isinstance(error, pickle.UnpicklingError) else str(error).splitlines()[0]
+        what = f"not a checkpoint of meshgait, or damaged: {said}"
+        raise InvalidData(what, where=str(path), hint="train again into a new folder") from error
+
+
+def fill_network(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Put the weights of a checkpoint into a network.
+
+    Raises
+    ------
+    InvalidData
+        Where they are of another network: made by another version, or with other identities.
+    """
+    try:
+        network.load_state_dict(checkpoint.network)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        what = f"the weights of this checkpoint do not fit the network: {lines[min(1, len(lines) - 1)][:200]}"
+        raise InvalidData(what, where=f"checkpoint of step {checkpoint.step}", hint=_ANOTHER) from error
+
+
+def borrow_weights(network: nn.Module, checkpoint: Checkpoint, people: tuple[str, ...]) -> list[str]:
+    """Begin with the weights of another run, those of the same name and shape.
+
+    Parameters
+    ----------
+    people
+        Training identities of the new run; with others, what compares with identities stays as it is.
+
+    Returns
+    -------
+    Names of the network's weights that were not taken.
+
+    Raises
+    ------
+    InvalidData
+        Where nothing fits.
+    """
+    own = network.state_dict()
+    identities = () if checkpoint.people == people else (IDENTITIES,)
+    taken = {
+        name: value
+        for name, value in checkpoint.network.items()
+        if name in own and own[name].shape == value.shape and not name.startswith(identities)
+    }
+    if not taken:
+        what = "no weight of this checkpoint has the name and shape of one of the network"
+        raise InvalidData(what, where="run.start", hint="choose a checkpoint of the same network, or run.start=''")
+    network.load_state_dict(own | taken)
+    return [name for name in own if name not in taken]
 
 
 def open_run(run: Path, config: ExperimentConfig) -> bool:
@@ -137,12 +200,27 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
     return changed
 
 
-def keep_losses(run: Path, step: int) -> None:
-    """Drop lines of ``metrics.jsonl`` after a step, which a resumed run will write again."""
-    path = run / LOSSES
+def keep_lines(path: Path, step: int) -> None:
+    """Drop lines of a log after a step, which a resumed run will write again."""
     if path.exists():
-        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-        write_text(path, "".join(line + "\n" for line in kept))
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+        write_text(path, "".join(line + "\n" for line in lines))
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Records of a log; none where there is no file.
+
+    Raises
+    ------
+    InvalidData
+        Where a line is damaged.
+    """
+    if not path.exists():
+        return []
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise InvalidData(f"damaged: {error}", where=str(path), hint="train again into a new folder") from error
 
 
 def _step_of(line: str) -> float:

@@ -56,7 +56,9 @@ def read_run(folder: Path) -> Run:
             raise UsageError(f"no {name} here", where=str(folder), hint=f"run 'mgtrain {command}' first")
         texts[name] = path.read_text(encoding="utf-8")
     try:
-        losses = [json.loads(line) for line in texts[LOSSES].splitlines()]
+        records = [json.loads(line) for line in texts[LOSSES].splitlines()]
+        # Scores during training stand among the losses.
+        losses = [record for record in records if "eval" not in record]
         return Run(folder.name, losses, json.loads(texts[METRICS]))
     except ValueError as error:
         raise InvalidData(f"damaged: {error}", where=str(folder), hint="evaluate the run again") from error

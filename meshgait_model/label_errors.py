@@ -6,7 +6,7 @@ labelled depth of the pelvis (as ``scale``). Then predicted and true points are 
 what is measured is the pose and shape of the body in metres of the camera's frame, not where it stands.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from meshgait_data.body.torch_body import TorchBody
-from meshgait_data.render.labels import from_window, soft_argmax
+from meshgait_data.render.labels import from_window
 from meshgait_data.shards.reader import Shards
 from meshgait_data.shards.records import Side
 from meshgait_data.types import FloatArray
@@ -51,11 +51,23 @@ class LabelErrors:
         self.network, self.body, self.every, self.root = network, body, mesh_every, list(root)
         self.sums: dict[tuple[str, str], list[float]] = {}
 
-    def add(self, heatmaps: Tensor, labels: Mapping[str, Tensor], keep: Tensor, view: str) -> None:
-        """Compare heatmaps (F, P, D, H, W) of one sequence with its labels (F, ...), where ``keep`` (F,) is true."""
+    def add(self, points: Tensor, confidence: Tensor, labels: Mapping[str, Tensor], *, keep: Tensor, view: str) -> None:
+        """Compare points of one sequence with its labels.
+
+        Parameters
+        ----------
+        points, confidence
+            (F, P, 3) in window pixels, joints first, and (F, P), as the network says.
+        labels
+            Field to (F, ...).
+        keep
+            (F,) True for frames whose labels count.
+        view
+            Of the sequence.
+        """
         labels = {name: value[keep] for name, value in labels.items()}
         where = labels["scale"], labels["intrinsics"], labels["windows"]
-        found = from_window(soft_argmax(heatmaps[keep], self.network.grid), *where)
+        found = from_window(points[keep], *where)
         truth = from_window(torch.cat([labels["joints"], labels["markers"]], 1), *where)
         joints = self.network.joints
         found_root, truth_root = (points[:, self.root].mean(1, keepdim=True) for points in (found, truth))
@@ -69,13 +81,21 @@ class LabelErrors:
         if self.body is not None:
             some = slice(None, None, self.every)
             mesh, _ = mesh_in_camera(self.body, {name: value[None, some] for name, value in labels.items()})
-            predicted = self.network.vertices(found[some, joints:])
+            predicted = self.network.vertices(found[some], confidence[keep][some])
             self._sum("mesh", view, ((predicted - found_root[some]) - (mesh[0] - truth_root[some])).norm(dim=-1) * 1000)
 
     def _sum(self, name: str, view: str, errors: Tensor) -> None:
         entry = self.sums.setdefault((name, view), [0.0, 0.0])
         entry[0] += float(errors.double().sum())
         entry[1] += errors.numel()
+
+    def join(self, others: Iterable[Mapping[tuple[str, str], list[float]]]) -> None:
+        """Add what others have added up, see :attr:`sums`."""
+        for sums in others:
+            for key, (total, count) in sums.items():
+                entry = self.sums.setdefault(key, [0.0, 0.0])
+                entry[0] += total
+                entry[1] += count
 
     def means(self) -> dict[str, float]:
         """Mean error of each kind of point: ``joints``, ``markers``, ``mesh``.

@@ -1,9 +1,10 @@
 """The optimiser, and the learning rate as a pure function of the step."""
 
 import math
+from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from meshgait_model.config.train import OptimConfig
 
@@ -15,6 +16,15 @@ def make_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optim
             network.parameters(), config.lr, momentum=config.momentum, weight_decay=config.weight_decay
         )
     return torch.optim.AdamW(network.parameters(), config.lr, weight_decay=config.weight_decay)
+
+
+def clip_gradients(weights: Iterable[Tensor], limit: float) -> Tensor:
+    """Norm of the gradient of all weights, which is shortened to a limit where that is not 0 and the norm is more."""
+    known = [weight for weight in weights if weight.grad is not None]
+    norm = torch.nn.utils.get_total_norm([weight.grad for weight in known if weight.grad is not None])
+    if limit:
+        torch.nn.utils.clip_grads_with_norm_(known, limit, norm)
+    return norm
 
 
 def learning_rate(config: OptimConfig, step: int, steps: int) -> float:

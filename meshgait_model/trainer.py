@@ -2,10 +2,11 @@
 
 A run is a function of its setting and its shards: batches and augmentation follow from the seed and the step, the
 learning rate from the step, so that an interrupted run that is started again goes on as if nothing had happened.
+Several processes (``torchrun``) and several portions of a batch (``run.accumulate``) give the gradient of the same
+loss, that of the whole batch; :mod:`meshgait_model.gradients` tells how.
 """
 
-import json
-import time
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,16 @@ from torch import Tensor
 
 from meshgait_data.errors import InvalidData
 from meshgait_data.shards.reader import Shards
+from meshgait_model.amp import LossScale
 from meshgait_model.assembly import make_network, pick_device
+from meshgait_model.bad_batch import not_finite
 from meshgait_model.checkpoint import (
+    BEST,
     LATEST,
-    LOSSES,
     Checkpoint,
-    keep_losses,
+    borrow_weights,
+    fill_network,
+    kept,
     load_checkpoint,
     open_run,
     save_checkpoint,
@@ -30,15 +35,21 @@ from meshgait_model.data.augment import draw, move_silhouettes
 from meshgait_model.data.batch import Batch, as_float
 from meshgait_model.data.dataset import ClipDataset
 from meshgait_model.data.loader import make_loader
-from meshgait_model.data.picks import Clip, generator
+from meshgait_model.data.picks import generator
 from meshgait_model.data.sampler import AUGMENTING, PKSampler
 from meshgait_model.data.targets import label_fields
+from meshgait_model.distributed import Processes, own_device
+from meshgait_model.gradients import LossGradient
 from meshgait_model.losses import total
+from meshgait_model.nn.sync_norm import synchronise
 from meshgait_model.objective import Objective, wanted_labels
-from meshgait_model.optim import learning_rate, make_optimizer
+from meshgait_model.optim import clip_gradients, learning_rate, make_optimizer
+from meshgait_model.portions import Portion, changes_of
+from meshgait_model.run_log import RunLog, Stopwatch
+from meshgait_model.validation import Validation
 
 Report = Callable[[int, Mapping[str, float]], None]
-"""Called after each update with the number of updates done and the parts of the loss."""
+"""Called after each update with the number of updates done, and the parts of the loss and how fast it goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,12 @@ class TrainSummary:
     """Updates done, all together."""
     resumed_at: int
     """Updates that had been done before this call."""
+    started: str
+    """What its first weights are from, and which weights were not taken; empty where they are random."""
     seconds: float
+    """Of training, evaluations left out."""
+    waited: float
+    """Share of these that was spent waiting for batches."""
     people: int
     sequences: int
     cache: str
@@ -57,6 +73,8 @@ class TrainSummary:
     parameters: int
     losses: Mapping[str, float]
     """Parts of the loss of the last update; empty where there was nothing left to do."""
+    skipped: int
+    """Updates of this call left out since a gradient was not finite in float16."""
 
 
 class Trainer:
@@ -68,29 +86,33 @@ class Trainer:
         Its setting.
     shards
         Packed dataset; batches come from its training side.
+    processes
+        Those that do this run together; by default this one alone.
     """
 
-    def __init__(self, config: ExperimentConfig, shards: Shards) -> None:
-        self.config = config
-        self.device = pick_device(config.run.device)
+    def __init__(self, config: ExperimentConfig, shards: Shards, processes: Processes | None = None) -> None:
+        self.config, self.shards, self.processes = config, shards, processes or Processes()
+        self.device = own_device(pick_device(config.run.device))
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         torch.manual_seed(config.seed)
-        self.shards = shards
-        self.data = self._open_data()
-        data = config.data
-        self.sampler = PKSampler(
-            self.data.identities,
-            self.data.lengths,
-            people=data.people,
-            clips=data.clips,
-            clip=Clip(data.frames, data.skip),
-            seed=config.seed,
-        )
-        self.network = make_network(config, shards, len(self.data.people)).to(self.device)
+        with self.processes.together():
+            self.data = self._open_data()
+            self.sampler = self._sampler(self.processes.rank, self.processes.world)
+            self.network = make_network(config, shards, len(self.data.people)).to(self.device)
+            self.objective = Objective(config, shards).to(self.device)
+            self.validation = Validation(config, shards, self.processes) if config.run.eval_every else None
+        if self.processes.several:
+            # The neck is given the embeddings of all processes anyway.
+            synchronise(self.network, leave_out=("neck",))
         self.optimizer = make_optimizer(self.network, config.optim)
-        self.objective = Objective(config, shards).to(self.device)
-        self.done = 0
+        self.loss_scale = LossScale(config.run.amp, self.device)
+        self.loss_gradient = LossGradient(
+            config, self.network, self.objective, scale=self.loss_scale, processes=self.processes
+        )
+        self.run: Path | None = None
+        self.done = self.skipped = 0
+        self.started = ""
 
     def _open_data(self) -> ClipDataset:
         data = self.config.data
@@ -105,8 +127,29 @@ class Trainer:
             cache_folder=data.cache_folder or None,
         )
 
-    def train(self, run: Path, report: Report) -> TrainSummary:
+    def _sampler(self, rank: int, world: int) -> PKSampler:
+        """The clips that a process of several has of each batch."""
+        data = self.config.data
+        return PKSampler(
+            self.data.identities,
+            self.data.lengths,
+            people=data.people,
+            clips=data.clips,
+            clip=data.clip,
+            seed=self.config.seed,
+            rank=rank,
+            world=world,
+        )
+
+    def train(self, run: Path, report: Report, stop: Callable[[], bool] = lambda: False) -> TrainSummary:
         """Train to the end, or from the last checkpoint in ``run`` to the end.
+
+        Parameters
+        ----------
+        run
+            The run folder; only the first process writes there.
+        stop
+            Asked before each step; where it says yes, a checkpoint is written and training ends.
 
         Raises
         ------
@@ -114,78 +157,134 @@ class Trainer:
             Where ``run`` holds something else.
         InvalidData
             Where the loss or its gradient is not finite; nothing is updated then.
+        PeerFailed
+            Where another process failed.
         """
-        from torch.utils.tensorboard import SummaryWriter
-
-        config, began = self.config.run, time.monotonic()
-        if open_run(run, self.config):
-            self.restore(run / LATEST)
-        keep_losses(run, self.done)
-        resumed_at, losses = self.done, {}
-        self.sampler.first = self.done
+        config, losses = self.config.run, dict[str, float]()
+        self._begin(run)
+        resumed_at = self.done
         with (
             make_loader(self.data, self.sampler, self.config.data.loader, self.config.data.workers) as loader,
-            SummaryWriter(str(run / "tensorboard"), purge_step=self.done + 1) as board,
-            (run / LOSSES).open("a", encoding="utf-8", buffering=1) as log,
+            RunLog(self.run, self.done) as log,
         ):
-            while self.done < config.steps:
-                losses = self.step(self.done, next(loader))
+            watch = Stopwatch(self.device)
+            while self.done < config.steps and not self.processes.any(stop()):
+                with self.processes.together(), watch.waiting():
+                    batch = next(loader)
+                losses = self.step(self.done, batch)
                 self.done += 1
-                if self.done % config.log_every == 0 or self.done == config.steps:
-                    log.write(json.dumps({"step": self.done, **losses}) + "\n")
-                    for name, value in losses.items():
-                        board.add_scalar(f"train/{name}", value, self.done)
-                if self.done % config.checkpoint_every == 0 or self.done == config.steps:
+                watch.clips += len(batch) * self.processes.world
+                if self._due(config.log_every):
+                    log.losses(self.done, losses)
+                    log.speed(self.done, watch.lap())
+                if self.validation is not None and self._due(config.eval_every):
+                    with watch.away():
+                        self._validate(self.validation, log, run)
+                if config.keep_every and self.done % config.keep_every == 0:
+                    self.save(kept(run, self.done))
+                # Last, so that whoever goes on from it finds all that was written down up to it.
+                if self._due(config.checkpoint_every):
                     self.save(run / LATEST)
-                report(self.done, losses)
+                report(self.done, losses | watch.figures)
+            if losses and not self._due(config.checkpoint_every):
+                self.save(run / LATEST)
         return TrainSummary(
             steps=self.done,
             resumed_at=resumed_at,
-            seconds=time.monotonic() - began,
+            started=self.started,
+            seconds=watch.seconds,
+            waited=watch.share_waited,
             people=len(self.data.people),
             sequences=len(self.data),
             cache=self.data.cache.reason,
             parameters=sum(weight.numel() for weight in self.network.parameters()),
             losses=losses,
+            skipped=self.skipped,
         )
+
+    def _begin(self, run: Path) -> None:
+        """Make the run folder, or go on from the checkpoint in it."""
+        with self.processes.together():
+            if self.processes.first:
+                open_run(run, self.config)
+        with self.processes.together():
+            if (run / LATEST).exists():
+                self.restore(run / LATEST)
+            elif self.config.run.start:
+                self._borrow(Path(self.config.run.start))
+        self.run = run if self.processes.first else None
+        self.sampler.first = self.done
+
+    def _borrow(self, start: Path) -> None:
+        """Begin with the weights of another run."""
+        state = load_checkpoint(start / LATEST if start.is_dir() else start)
+        left_out = borrow_weights(self.network, state, self.data.people)
+        self.started = f"{start}, step {state.step}" + (f"; not taken: {', '.join(left_out)}" if left_out else "")
+
+    def _due(self, every: int) -> bool:
+        return self.done % every == 0 or self.done == self.config.run.steps
+
+    def _validate(self, validation: Validation, log: RunLog, run: Path) -> None:
+        """Score the network, and keep it if it was never better."""
+        figures = validation(self.network, self.done)
+        if figures and log.scores(self.done, figures, self.config.eval.best):
+            self.save(run / BEST)
 
     def step(self, step: int, batch: Batch | None = None) -> dict[str, float]:
         """One update with a batch, by default that of the step; gives the parts of the loss before it."""
         rate = learning_rate(self.config.optim, step, self.config.run.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        parts = self.losses((self.batch(step) if batch is None else batch).to(self.device), step)
-        loss = total(parts, self.config.loss)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        limit = self.config.optim.clip_norm or float("inf")
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
-        values = {name: part.item() for name, part in {**parts, "loss": loss, "gradient": norm}.items()}
+        parts = self.gradient(self.batch(step) if batch is None else batch, step)
+        self.loss_scale.unscale(self.optimizer)
+        parts |= {
+            "loss": total(parts, self.config.loss),
+            "gradient": clip_gradients(self.network.parameters(), self.config.optim.clip_norm),
+        }
+        # All figures come from the device together: each trip would wait for all that it still has to do.
+        values = dict(zip(parts, torch.stack(list(parts.values())).tolist(), strict=True))
         # Before the update: weights that were once not finite never come back.
-        if not torch.isfinite(loss + norm):
-            text = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
-            hint = "lower optim.lr, set optim.clip_norm, or look for bad labels with 'mgdata verify'"
-            raise InvalidData(f"the loss or its gradient is not finite: {text}", where=f"step {step}", hint=hint)
-        self.optimizer.step()
-        return values | {"lr": rate}
+        if not math.isfinite(values["loss"]) or not (math.isfinite(values["gradient"]) or self.loss_scale.enabled):
+            self._give_up(step, values)
+        if not self.loss_scale.update(self.optimizer, step):
+            self.skipped += 1
+        return values | {"lr": rate} | ({"loss_scale": self.loss_scale.factor} if self.loss_scale.enabled else {})
 
     def batch(self, step: int) -> Batch:
-        """The clips of a step."""
+        """The clips of a step that this process has."""
         return self.data[self.sampler.draw(step)]
 
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """Parts of the loss of a batch, augmented as the seed and the step say."""
-        config = self.config
+    def gradient(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Add the gradient of the loss of a step to the weights; gives the parts of the loss."""
+        return self.loss_gradient(self.augmented(batch.to(self.device), step), step)
+
+    def augmented(self, batch: Batch, step: int) -> Portion:
+        """A batch as the network gets it, augmented as the seed and the step say."""
+        config, processes = self.config, self.processes
+        # What happens to a clip does not depend on how many processes there are: all draw for the whole batch.
+        clips, own = len(batch) * processes.world, slice(processes.rank, None, processes.world)
         rng = generator(config.seed, step, AUGMENTING)
-        changes = draw(config.data.augment, len(batch.identities), self.data.window, rng)
-        silhouettes = move_silhouettes(as_float(batch.silhouettes), changes)
-        amp = config.run.amp and self.device.type == "cuda"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=amp):
-            output = self.network(silhouettes, points=self.objective.points)
-        return self.objective(self.network, output, batch, changes)
+        changes = changes_of(draw(config.data.augment, clips, self.data.window, rng), own)
+        labelled = self.objective.labelled(step, clips, batch.frames.shape[1])
+        return Portion(
+            place=slice(None),
+            batch=batch,
+            silhouettes=move_silhouettes(as_float(batch.silhouettes), changes),
+            changes=changes,
+            labelled=None if labelled is None else labelled[own].to(self.device),
+        )
+
+    def _give_up(self, step: int, values: Mapping[str, float]) -> None:
+        """Stop all processes over a loss that is not finite; the first one says why."""
+        with self.processes.together():
+            if self.processes.first:
+                raise not_finite(step, values, self.data, self._sampler(0, 1).draw(step), self.run)
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, if this is the process that writes."""
+        if not self.processes.first:
+            return
         state = Checkpoint(
             step=self.done,
             config=self.config,
@@ -195,6 +294,7 @@ class Trainer:
             joint_set=self.shards.info.joint_set.name,
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
+            loss_scale=self.loss_scale.state(),
         )
         save_checkpoint(path, state)
 
@@ -207,6 +307,7 @@ class Trainer:
                 where=str(path),
                 hint="train into another folder",
             )
-        self.network.load_state_dict(state.network)
+        fill_network(self.network, state)
         self.optimizer.load_state_dict(state.optimizer)
+        self.loss_scale.restore(state.loss_scale)
         self.done = state.step

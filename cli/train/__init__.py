@@ -11,6 +11,8 @@ COMMANDS = {
     "eval": ".train.eval:evaluate",
     "score": ".train.score:score",
     "compare": ".train.compare:compare",
+    "show": ".train.show:show",
+    "export": ".train.export:export",
 }
 
 

@@ -24,7 +24,7 @@ def compare(runs: tuple[Path, ...], out: Path | None) -> None:
     if out is not None:
         from meshgait_data.view.curves import plot_curves
 
-        parts = ("triplet", "cross_entropy", "joints", "markers", "mesh", "loss")
+        parts = ("triplet", "cross_entropy", "joints", "markers", "confidence", "mesh", "normals", "edges", "loss")
         write_text(out / "comparison.md", table)
         plot_curves({run.name: run.losses for run in found}, out / "curves.png", names=parts)
         click.echo(f"curves     {out / 'curves.png'}")

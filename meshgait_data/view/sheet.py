@@ -30,6 +30,10 @@ _PALE = 0.6
 """Share of paper in the colour of bones that end in a hidden joint."""
 
 
+Skeleton = tuple[tuple[str, ...], tuple[int, ...]]
+"""Names of joints, and for each the place of its parent among them, -1 where it has none."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
     """One sequence on a sheet."""
@@ -153,7 +157,7 @@ def _bodies(body: Body, sequence: SequenceData, frames: list[int], zoom: int) ->
             for (u, v, _), seen in zip(labels, _seen(sequence, "markers", frame), strict=True):
                 dot(rgb, u, v, 0.6 * zoom, MARKER, hollow=not seen)
         joints = _to_sheet(arrays["joints"][frame], enlarge)
-        _draw_bones(rgb, joints, _seen(sequence, "joints", frame), _skeleton(sequence), radius=0.65 * zoom)
+        draw_bones(rgb, joints, _seen(sequence, "joints", frame), _skeleton(sequence), radius=0.65 * zoom)
         pictures.append(rgb)
     return pictures
 
@@ -176,17 +180,16 @@ def _seen(sequence: SequenceData, name: str, frame: int) -> BoolArray:
     return np.ones(len(points), np.bool_) if found is None else found[frame] > 0
 
 
-def _skeleton(sequence: SequenceData) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names and parents of the joints; sets that do not ship are drawn without bones and sides."""
-    if sequence.joint_set in joint_set_names():
-        return _drawn_set(sequence.joint_set)
-    count = sequence.arrays["joints"].shape[1]
-    return count * ("",), count * (-1,)
+def _skeleton(sequence: SequenceData) -> Skeleton:
+    return skeleton(sequence.joint_set, sequence.arrays["joints"].shape[1])
 
 
 @lru_cache
-def _drawn_set(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    found = load_joint_set(name)
+def skeleton(joint_set: str, count: int) -> Skeleton:
+    """Names and parents of the joints of a set; sets that do not ship are drawn without bones and sides."""
+    if joint_set not in joint_set_names():
+        return count * ("",), count * (-1,)
+    found = load_joint_set(joint_set)
     return found.names, tuple(found.names.index(joint.parent) if joint.parent else -1 for joint in found.joints)
 
 
@@ -195,16 +198,10 @@ def _to_sheet(labels: FloatArray, enlarge: FloatArray) -> FloatArray:
     return np.column_stack([labels[:, :2] @ enlarge[:2, :2].T + enlarge[:2, 2], labels[:, 2]])
 
 
-def _draw_bones(
-    rgb: ByteArray,
-    joints: FloatArray,
-    seen: BoolArray,
-    skeleton: tuple[tuple[str, ...], tuple[int, ...]],
-    *,
-    radius: float,
-) -> None:
+def draw_bones(rgb: ByteArray, joints: FloatArray, seen: BoolArray, bones: Skeleton, *, radius: float) -> None:
+    """Draw joints (J, 3) at u, v with depth d in pixels of a picture; those that are not ``seen`` (J,) are hollow."""
+    names, parents = bones
     # Far ones first, so that the near leg crosses over the far one.
-    names, parents = skeleton
     far_first = np.argsort(-joints[:, 2]).tolist()
     for joint in far_first:
         parent = parents[joint]

@@ -3,6 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from meshgait_model.data.picks import Clip, Kind
+
+MAX_PERSPECTIVE_PX = 20
+"""Corners that move farther in would leave less than a third of a row."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugmentConfig:
@@ -18,13 +23,26 @@ class AugmentConfig:
     """Largest relative change of size."""
     shift_px: float = 1.5
     """Largest shift of the window."""
+    perspective: float = 0.0
+    """Probability of a change of perspective."""
+    perspective_px: float = 10.0
+    """How far each corner may move inwards along its row."""
+    erase: float = 0.0
+    """Probability of an erased rectangle, the same one in all frames of the clip; labels stay as they are."""
+    erase_area: tuple[float, float] = (0.05, 0.2)
+    """Smallest and largest share of the window that it takes."""
 
     def __post_init__(self) -> None:
-        for name in ("flip", "affine"):
+        for name in ("flip", "affine", "perspective", "erase"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"augment.{name}={getattr(self, name)} is a probability: choose 0 to 1")
         if self.rotate_deg < 0 or self.shift_px < 0 or not 0 <= self.scale < 1:
             raise ValueError("augment.rotate_deg and shift_px must not be negative, augment.scale must be in [0, 1)")
+        if not 0 <= self.perspective_px <= MAX_PERSPECTIVE_PX:
+            raise ValueError(f"augment.perspective_px={self.perspective_px}: choose 0 to {MAX_PERSPECTIVE_PX}")
+        low, high = self.erase_area
+        if not 0 < low <= high <= 1:
+            raise ValueError(f"augment.erase_area={list(self.erase_area)}: two rising shares of the window, 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +56,15 @@ class DataConfig:
     clips: int
     """K: clips of each of them."""
     frames: int
-    """T: frames of a clip, in order."""
+    """T: frames of a clip."""
+    frames_most: int = 0
+    """Clips have ``frames`` to that many frames, each batch another number (OpenGait's ``unfixed`` sampling, which
+    draws it for each clip); 0 keeps to ``frames``."""
+    kind: Kind = "ordered"
+    """How they are chosen: ``ordered``, ``unordered`` (OpenGait's ``fixed_ordered``, ``fixed_unordered``), ``sparse``:
+    from anywhere in the sequence, in their order."""
     skip: int = 4
-    """A clip is T frames out of T + skip consecutive ones (OpenGait's ``fixed_ordered`` sampling)."""
+    """An ``ordered`` clip is T frames out of T + skip consecutive ones; the others do not use it."""
     cut: int = 10
     """Columns left out on each side: 64x64 becomes 64x44."""
     cache: Literal["auto", "ram", "mmap", "none"] = "auto"
@@ -60,5 +84,12 @@ class DataConfig:
             raise ValueError(f"data.people={self.people} and data.clips={self.clips}: the triplet loss needs 2 of both")
         if self.frames < 1 or self.skip < 0 or self.cut < 0:
             raise ValueError("data.frames must be at least 1, data.skip and data.cut at least 0")
+        if self.frames_most and self.frames_most < self.frames:
+            raise ValueError(f"data.frames_most={self.frames_most} is less than data.frames={self.frames}")
         if self.cache_gib < 0 or self.workers < 0:
             raise ValueError("data.cache_gib and data.workers must not be negative")
+
+    @property
+    def clip(self) -> Clip:
+        """How clips are cut out of sequences."""
+        return Clip(self.frames, self.skip if self.kind == "ordered" else 0, self.kind, self.frames_most)

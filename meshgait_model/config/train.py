@@ -30,6 +30,10 @@ class OptimConfig:
             raise ValueError("optim.schedule=multistep needs optim.milestones")
 
 
+Amp = Literal["auto", "off", "bf16", "fp16"]
+"""Precision of a step, see :mod:`meshgait_model.amp`."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
     """How long and on what."""
@@ -37,16 +41,34 @@ class RunConfig:
     steps: int
     log_every: int = 10
     checkpoint_every: int = 100
+    """Steps between two checkpoints; each takes the place of the one before."""
+    keep_every: int = 0
+    """Steps between checkpoints that stay, ``checkpoint-001000.pt``; 0 keeps the latest and the best only."""
+    eval_every: int = 0
+    """Steps between evaluations on the test side; 0 evaluates with ``mgtrain eval`` only."""
     device: str = "auto"
     """``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
-    amp: bool = True
-    """bfloat16 where the device is a GPU; never on a CPU."""
+    amp: Amp | bool = "auto"
+    """``auto``: bfloat16 on a GPU, float32 on a CPU; ``off``, ``bf16``, ``fp16``. ``true`` and ``false`` of old
+    settings are read as ``auto`` and ``off``."""
+    accumulate: int = 1
+    """Parts of a batch that go through the network one after the other, so that a smaller memory holds them. Losses
+    are those of the whole batch; batch normalisation sees a part at a time."""
     threads: int = 0
     """CPU threads; 0 keeps torch's choice."""
+    start: str = ""
+    """Checkpoint or run folder whose weights a new run begins with, those of the same name and shape; what compares
+    with training identities is only taken where they are the same people. Empty: random weights."""
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.log_every, self.checkpoint_every) < 1:
-            raise ValueError("run.steps, run.log_every and run.checkpoint_every must be at least 1")
+        if min(self.steps, self.log_every, self.checkpoint_every, self.accumulate) < 1:
+            names = "run.steps, run.log_every, run.checkpoint_every and run.accumulate"
+            raise ValueError(f"{names} must be at least 1")
+        if min(self.keep_every, self.eval_every, self.threads) < 0:
+            raise ValueError("run.keep_every, run.eval_every and run.threads must not be negative")
+        if isinstance(self.amp, bool):
+            # YAML reads a bare off as false, so this is more than a courtesy to old files.
+            object.__setattr__(self, "amp", "auto" if self.amp else "off")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +81,10 @@ class EvalConfig:
     """Frames that go through the network together."""
     mesh_every: int = 5
     """Mesh errors are measured on every n-th frame; 0 leaves them out."""
+    protocol: str = ""
+    """Protocol of the shards that ``run.eval_every`` scores by; by default their first."""
+    best: str = "rank1"
+    """Figure of the checkpoint that is kept as the best: a name in ``metrics.json``; of those in mm, the smallest."""
 
     def __post_init__(self) -> None:
         if self.frames_limit < 1 or self.chunk < 1 or self.mesh_every < 0:

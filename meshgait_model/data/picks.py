@@ -50,30 +50,40 @@ class Clip:
     skip: int = 0
     """Frames left out of an ``ordered`` clip."""
     kind: Kind = "ordered"
+    most: int = 0
+    """Each batch has clips of another number of frames, ``frames`` to ``most``; 0 keeps to ``frames``."""
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.skip < 0:
             raise ValueError(f"a clip of frames={self.frames}, skip={self.skip}: frames at least 1, skip at least 0")
+        if self.most and self.most < self.frames:
+            raise ValueError(f"a clip of frames={self.frames} to most={self.most}: the other way round")
         if self.skip and self.kind != "ordered":
             raise ValueError(f"skip={self.skip} means nothing for {self.kind} clips")
 
+    @property
+    def longest(self) -> int:
+        """Most frames that a clip has."""
+        return max(self.frames, self.most)
+
     def draw(self, lengths: IntArray, rng: np.random.Generator) -> IntArray:
         """Frames (B, T) of clips of sequences of lengths (B,)."""
+        frames = int(rng.integers(self.frames, self.most + 1)) if self.most else self.frames
         if self.kind == "ordered":
-            return self._ordered(lengths, rng)
-        chosen = cyclic_subsets(lengths, self.frames, rng)
+            return self._ordered(frames, lengths, rng)
+        chosen = cyclic_subsets(lengths, frames, rng)
         return np.sort(chosen, axis=1) if self.kind == "sparse" else rng.permuted(chosen, axis=1)
 
-    def _ordered(self, lengths: IntArray, rng: np.random.Generator) -> IntArray:
-        span = self.frames + self.skip
+    def _ordered(self, frames: int, lengths: IntArray, rng: np.random.Generator) -> IntArray:
+        span = frames + self.skip
         starts = below(np.maximum(lengths - span, 0) + 1, rng)
-        kept = np.arange(self.frames)[None]
+        kept = np.arange(frames)[None]
         if self.skip:
             # Choosing the few that stay or the few that go is the same; the smaller choice is the faster one.
-            few = subsets(np.full(len(lengths), span), min(self.frames, self.skip), rng)
-            chosen = np.full((len(lengths), span), self.frames > self.skip)
-            np.put_along_axis(chosen, few, self.frames <= self.skip, axis=1)
-            kept = np.nonzero(chosen)[1].reshape(-1, self.frames)
+            few = subsets(np.full(len(lengths), span), min(frames, self.skip), rng)
+            chosen = np.full((len(lengths), span), frames > self.skip)
+            np.put_along_axis(chosen, few, frames <= self.skip, axis=1)
+            kept = np.nonzero(chosen)[1].reshape(-1, frames)
         return (starts[:, None] + kept) % lengths[:, None]
 
 

@@ -20,7 +20,7 @@ from meshgait_data.errors import InvalidData
 from meshgait_data.types import IntArray
 from meshgait_model.data.picks import Clip, Picks, cyclic_subsets, generator
 
-SAMPLING, AUGMENTING, SHUFFLING = 0, 1, 2
+SAMPLING, AUGMENTING, SHUFFLING, LABELLING = range(4)
 """Purposes of random numbers; see :func:`meshgait_model.data.picks.generator`."""
 
 
@@ -153,9 +153,9 @@ class PKSampler(BatchSampler):
 
     @property
     def capacity(self) -> tuple[int, int]:
-        """Clips and frames of each batch."""
+        """Clips of each batch, and most frames of all of them."""
         share = self.people * self.clips // self.world
-        return share, share * self.clip.frames
+        return share, share * self.clip.longest
 
     def draw(self, step: int) -> Picks:
         """Batch number ``step``: the clips of a person stand together."""
@@ -223,9 +223,9 @@ class EpochSampler(BatchSampler):
 
     @property
     def capacity(self) -> tuple[int, int]:
-        """Clips and frames of each batch."""
+        """Clips of each batch, and most frames of all of them."""
         share = self.batch // self.world
-        return share, share * self.clip.frames
+        return share, share * self.clip.longest
 
     def draw(self, step: int) -> Picks:
         """Batch number ``step``, counted through all epochs."""

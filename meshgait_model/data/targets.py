@@ -4,6 +4,7 @@ Not every sequence needs to have labels: a clip without counts for recognition o
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,6 +27,16 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "mesh": ("windows", "global_orient", "body_pose", "transl", BETAS, INTRINSICS),
 }
 """Kind of target to the fields that it is made of."""
+
+USES: Mapping[str, tuple[str, ...]] = {
+    "joints": ("joints",),
+    "markers": ("markers",),
+    "confidence": ("joints", "markers"),
+    "mesh": ("mesh",),
+    "normals": ("mesh",),
+    "edges": ("mesh",),
+}
+"""Loss to the kinds of targets that it compares with."""
 
 JUDGEMENTS = ("valid", "verdict")
 """Fields that say which frames have labels that may be used; where a sequence has neither, all may."""
@@ -88,6 +99,42 @@ def spread_vertices(body: Body, count: int, symmetric: bool) -> tuple[IntArray, 
     return ids, np.searchsorted(ids, mirror[ids])
 
 
+def coarse_faces(body: Body, ids: IntArray) -> IntArray:
+    """Triangles between some vertices of a body, which cover it like its own faces.
+
+    Every vertex of the body belongs to the nearest chosen one, along edges; a face whose corners belong to three
+    different ones makes a triangle of these (the dual of the Voronoi cells).
+
+    Returns
+    -------
+    (F, 3) places among ``ids``, turning as the body's faces do.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import dijkstra
+
+    faces = np.asarray(body.faces)
+    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    lengths = np.linalg.norm(body.v_template[ends[:, 0]] - body.v_template[ends[:, 1]], axis=1)
+    # Both directions of an edge may be there once or twice: the same length is set, not added.
+    ends, first = np.unique(np.sort(ends, axis=1), axis=0, return_index=True)
+    graph = coo_array((lengths[first], (ends[:, 0], ends[:, 1])), shape=(body.num_vertices,) * 2).tocsr()
+    _, _, nearest = dijkstra(graph, directed=False, indices=ids, return_predecessors=True, min_only=True)
+    cells = np.full(body.num_vertices, -1)
+    cells[nearest >= 0] = np.searchsorted(ids, nearest[nearest >= 0])
+    corners = cells[faces]
+    differ = (corners >= 0).all(1) & (corners != np.roll(corners, 1, axis=1)).all(1)
+    # The same triangle begins at its smallest corner.
+    turned = [np.roll(triangle, -int(triangle.argmin())) for triangle in corners[differ]]
+    return np.unique(np.array(turned, np.int64).reshape(-1, 3), axis=0)
+
+
+def of_frames(batch: Batch, chosen: Tensor) -> Batch:
+    """The labels of some frames (B, L) of each clip; silhouettes are left out."""
+    clips = torch.arange(len(chosen), device=chosen.device)[:, None]
+    arrays = {name: values[clips, chosen] for name, values in batch.arrays.items() if name != "silhouettes"}
+    return replace(batch, arrays=arrays, frames=batch.frames[clips, chosen])
+
+
 class Targets(nn.Module):
     """Makes the targets of the label losses; lives on the device.
 
@@ -106,6 +153,7 @@ class Targets(nn.Module):
     """
 
     vertex_ids: Tensor
+    faces: Tensor
 
     def __init__(
         self, markers: MarkerSet, joint_mirror: IntArray, body: Body | None, *, mesh_vertices: int, symmetric: bool
@@ -119,6 +167,7 @@ class Targets(nn.Module):
             self.body = TorchBody(body, ids)
             self.register_buffer("vertex_ids", torch.from_numpy(ids))
             self.register_buffer("vertex_mirror", torch.from_numpy(mirror))
+            self.register_buffer("faces", torch.from_numpy(coarse_faces(body, ids)))
 
     @torch.no_grad()
     def forward(self, batch: Batch, augmentation: Augmentation, columns: int) -> dict[str, Tensor]:

@@ -1,58 +1,61 @@
-"""The 2D backbone: a small residual network that sees one frame at a time.
+"""The 2D branch's backbone: a residual network that sees clips, each frame alone or with its neighbours in time.
 
-Shape letters: N frames, C channels, H, W rows and columns of a feature map.
+Shape letters: B clips, T frames, C channels, H, W rows and columns of a feature map.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from meshgait_model.config.network import BackboneConfig
-
-
-def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch normalisation."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs))
-
-
-class ResidualBlock(nn.Module):
-    """Two convolutions and a shortcut (He et al., CVPR 2016); (N, C, H, W) to (N, C', H', W')."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__()
-        self.first = conv3x3(inputs, outputs, stride)
-        self.second = conv3x3(outputs, outputs)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            projection = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the block."""
-        inner = self.second(functional.relu(self.first(x), inplace=True))
-        return functional.relu(inner + self.shortcut(x), inplace=True)
+from meshgait_model.nn.blocks import BLOCKS, ResidualBlock, conv3x3
 
 
 class Backbone(nn.Module):
     """Stem and stages of residual blocks.
 
-    With channels 64-128-256-512, one block a stage and strides 1-2-2-1 it is the ResNet9 of GaitBase (Fan et al.,
-    *OpenGait*, CVPR 2023).
+    With channels 64-128-256-512 and strides 1-2-2-1 it is, in form ``2d`` with one block a stage, the ResNet9 of
+    GaitBase (Fan et al., *OpenGait*, CVPR 2023), and with blocks 1-1-1-1 or 1-4-4-1 the DeepGaitV2 (Fan et al., arXiv
+    2303.03301) of that form, whose first stage sees single frames in each of them.
     """
+
+    reach: int
+    """Frames to each side that a frame's features depend on: 0 in form ``2d``."""
 
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
         self.stem = conv3x3(1, config.stem_channels, config.stem_stride)
-        stages = []
+        self.stages = nn.ModuleList()
+        self.reach = 0
         inputs = config.stem_channels
-        for channels, blocks, stride in zip(config.channels, config.blocks, config.strides, strict=True):
-            first = ResidualBlock(inputs, channels, stride)
-            stages.append(nn.Sequential(first, *(ResidualBlock(channels, channels) for _ in range(blocks - 1))))
+        for number, (channels, blocks, stride) in enumerate(
+            zip(config.channels, config.blocks, config.strides, strict=True)
+        ):
+            block = BLOCKS[config.form] if number else ResidualBlock
+            first = block(inputs, channels, stride)
+            self.stages.append(nn.ModuleList([first, *(block(channels, channels) for _ in range(blocks - 1))]))
+            self.reach += block.reach * blocks
             inputs = channels
-        self.stages = nn.ModuleList(stages)
+        _initialise(self)
 
-    def forward(self, silhouettes: Tensor) -> list[Tensor]:
-        """Feature maps after each stage of (N, 1, H, W) silhouettes in [0, 1]."""
-        features = [functional.relu(self.stem(silhouettes), inplace=True)]
+    def forward(self, clips: Tensor) -> list[Tensor]:
+        """Feature maps (B T, C, H', W') after each stage of silhouettes (B, T, H, W) in [0, 1]."""
+        frames = clips.shape[1]
+        images = clips.flatten(0, 1)[:, None].contiguous(memory_format=torch.channels_last)
+        x = functional.relu(self.stem(images), inplace=True)
+        maps = []
         for stage in self.stages:
-            features.append(stage(features[-1]))
-        return features[1:]
+            assert isinstance(stage, nn.ModuleList)
+            for block in stage:
+                x = block(x, frames)
+            maps.append(x)
+        return maps
+
+
+def _initialise(network: nn.Module) -> None:
+    """Weights as OpenGait draws them: Glorot's uniform for convolutions, scales of normalisations about 1 +- 0.02."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            nn.init.xavier_uniform_(module.weight)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)

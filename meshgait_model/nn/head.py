@@ -4,14 +4,13 @@ The head of GaitBase (Fan et al., *OpenGait*, CVPR 2023). Shape letters: B clips
 columns, S strips, E embedding.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
-def split_frames(values: Tensor, frames: int) -> Tensor:
-    """(B T, ...) to (B, T, ...)."""
-    return values.reshape(-1, frames, *values.shape[1:])
+from meshgait_model.nn.blocks import split_frames
 
 
 def temporal_max(features: Tensor, frames: int) -> Tensor:
@@ -19,14 +18,23 @@ def temporal_max(features: Tensor, frames: int) -> Tensor:
     return split_frames(features, frames).max(1).values
 
 
-def horizontal_pool(features: Tensor, bins: int) -> Tensor:
-    """Mean plus maximum of each of S horizontal strips (Fu et al., AAAI 2019): (B, C, H, W) to (B, S, C)."""
-    strips = features.reshape(*features.shape[:2], bins, -1)
-    return (strips.mean(-1) + strips.max(-1).values).transpose(1, 2)
+def horizontal_pool(features: Tensor, bins: int | Sequence[int]) -> Tensor:
+    """Mean plus maximum of each of S horizontal strips (Fu et al., AAAI 2019): (B, C, H, W) to (B, S, C).
+
+    Parameters
+    ----------
+    bins
+        Strips that the rows are cut into; several numbers are a pyramid, whose strips follow one another.
+    """
+    pooled = []
+    for count in (bins,) if isinstance(bins, int) else bins:
+        strips = features.reshape(*features.shape[:2], count, -1)
+        pooled.append(strips.mean(-1) + strips.amax(-1))
+    return torch.cat(pooled, -1).transpose(1, 2)
 
 
 class SeparateLinear(nn.Module):
-    """A linear layer for each strip: (B, S, C) to (B, S, E)."""
+    """A linear layer for each strip: (B, S, C) to (B, S, E). In full precision also where the rest is not."""
 
     def __init__(self, bins: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -35,11 +43,16 @@ class SeparateLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it."""
-        return torch.einsum("bsc,sce->bse", x, self.weight)
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.einsum("bsc,sce->bse", x.to(self.weight.dtype), self.weight)
 
 
 class SeparateNeck(nn.Module):
-    """BNNeck for each strip (Luo et al., CVPRW 2019): embeddings (B, S, E) to cosines (B, S, classes)."""
+    """BNNeck for each strip (Luo et al., CVPRW 2019): embeddings (B, S, E) to cosines (B, S, classes).
+
+    One batch normalisation over the S E numbers, then the cosine between the result and the direction of each class;
+    in full precision.
+    """
 
     def __init__(self, bins: int, inputs: int, classes: int) -> None:
         super().__init__()
@@ -49,5 +62,6 @@ class SeparateNeck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it."""
-        normed = functional.normalize(self.norm(x.flatten(1)).reshape(x.shape), dim=-1)
-        return torch.einsum("bse,sec->bsc", normed, functional.normalize(self.weight, dim=1))
+        with torch.autocast(x.device.type, enabled=False):
+            normed = functional.normalize(self.norm(x.to(self.weight.dtype).flatten(1)).reshape(x.shape), dim=-1)
+            return torch.einsum("bse,sec->bsc", normed, functional.normalize(self.weight, dim=1))

@@ -28,19 +28,28 @@ _DAMAGE = (
 """What numpy, zipfile and json raise over files that are cut off, altered or something else."""
 
 
-def write_embeddings(path: Path, embedded: Embedded, protocols: Mapping[str, Protocol]) -> None:
+def write_embeddings(
+    path: Path, embedded: Embedded, protocols: Mapping[str, Protocol], made: Mapping[str, Any] | None = None
+) -> None:
     """Write embeddings and the protocols that score them; ``docs/protocols.md`` tells the arrays.
+
+    Parameters
+    ----------
+    made
+        What they were made of, plain data: :func:`read_made` gives it again.
 
     Raises
     ------
     EnvironmentLacks
         Where the file cannot be written.
     """
-    about = {
+    about: dict[str, Any] = {
         "schema": SCHEMA,
         "lists": {name: list(keys) for name, keys in embedded.lists.items()},
         "protocols": {name: to_plain(protocol) for name, protocol in protocols.items()},
     }
+    if made is not None:
+        about["made"] = made
     arrays: dict[str, Any] = {
         "embeddings": np.asarray(embedded.embeddings, np.float32),
         "keys": np.array([str(key) for key in embedded.keys], np.str_),
@@ -86,3 +95,13 @@ def read_embeddings(path: Path) -> tuple[Embedded, dict[str, Protocol]]:
     except _DAMAGE as error:
         raise InvalidData(f"no embeddings, or damaged: {error}", where=str(path), hint=_HINT) from error
     return embedded, protocols
+
+
+def read_made(path: Path) -> dict[str, Any]:
+    """What embeddings were made of, as far as the file says; empty where it does not, or there is none to read."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            made = json.loads(str(archive["about"])).get("made", {})
+        return made if isinstance(made, dict) else {}
+    except _DAMAGE:
+        return {}

@@ -1,5 +1,8 @@
 import json
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "model"))
 from walk_shards import make_shards
 
+from meshgait_model.checkpoint import load_checkpoint
 from meshgait_model.config.experiment import load_config
 
 
@@ -31,6 +35,11 @@ def test_run_then_eval(mgtrain, packed, tmp_path):
     shown = mgtrain("eval", run)
     assert "Rank-1" in shown.stdout
     assert "aligned at the pelvis" in shown.stdout
+    assert "made of this checkpoint" in shown.stderr
+    assert json.loads(scored.stdout) == json.loads((run / "metrics.json").read_text())
+    anew = mgtrain("eval", run, "--again", "--json")
+    assert "made of this checkpoint" not in anew.stderr
+    assert json.loads(anew.stdout) == json.loads(scored.stdout)
 
 
 def test_the_resolved_setting_runs_again(mgtrain, packed, tmp_path):
@@ -47,6 +56,38 @@ def test_a_dry_run_prints_the_setting_and_touches_nothing(mgtrain, tmp_path):
     path.write_text(result.stdout)
     assert load_config(str(path)) == load_config("demo", ["optim.lr=1e-4"])
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_with_shards_tells_the_data_too(mgtrain, packed, tmp_path):
+    result = mgtrain("run", "debug", "--shards", packed, "--out", tmp_path / "run", "--dry-run")
+    assert result.exit_code == 0, result.output
+    comments = [line for line in result.stdout.splitlines() if line.startswith("#")]
+    assert any("3 people, 12 sequences" in line for line in comments)
+    assert any("memory" in line for line in comments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_sigterm_ends_a_run_after_its_step_with_a_checkpoint(mgtrain, packed, tmp_path):
+    run, ended = tmp_path / "run", threading.Event()
+
+    def terminate():
+        # The log has a line once the run has begun, and its end is far away.
+        while not ended.wait(0.05):
+            if (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").read_text():
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    overrides = ("-o", "run.steps=100000", "-o", "run.device=cpu", "-o", "run.log_every=1", "-o", "loss.mesh=0")
+    thread = threading.Thread(target=terminate)
+    thread.start()
+    stopped = mgtrain("run", "debug", "--shards", packed, "--out", run, *overrides)
+    ended.set()
+    thread.join()
+    assert stopped.exit_code == 143, stopped.output
+    assert "the same command goes on from there" in stopped.stderr
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    assert load_checkpoint(run / "checkpoint.pt").step == json.loads(lines[-1])["step"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.parametrize(

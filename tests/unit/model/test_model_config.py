@@ -7,16 +7,6 @@ from meshgait_data.errors import ManifestError, UsageError
 from meshgait_data.manifest import dump_yaml
 from meshgait_model.config.experiment import load_config
 
-SHIPPED = ("debug", "demo", "demo_without_3d", "paper")
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_resolved_setting_is_a_valid_setting(name, tmp_path):
-    config = load_config(name)
-    path = tmp_path / "config.yaml"
-    path.write_text(dump_yaml(config))
-    assert load_config(str(path)) == config
-
 
 def test_the_two_demos_differ_in_the_3d_branch_alone():
     assert load_config("demo", ["network.branch_3d=false"]) == load_config("demo_without_3d")

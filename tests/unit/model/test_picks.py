@@ -44,6 +44,25 @@ def test_frames_from_anywhere_are_as_different_as_they_can_be(seed, lengths, fra
 
 
 @settings(deadline=None)
+@given(seeds, lengths, st.integers(1, 10), st.integers(0, 5), st.sampled_from(["ordered", "unordered", "sparse"]))
+def test_clips_of_a_batch_have_one_of_the_numbers_of_frames_that_are_asked_for(seed, lengths, frames, more, kind):
+    clip = Clip(frames, kind=kind, most=frames + more)
+    drawn = clip.draw(lengths, np.random.default_rng(seed))
+    assert frames <= drawn.shape[1] <= clip.longest == frames + more
+    # The rest of the draw is that of a clip of so many frames.
+    rng = np.random.default_rng(seed)
+    assert int(rng.integers(frames, frames + more + 1)) == drawn.shape[1]
+    np.testing.assert_array_equal(drawn, Clip(drawn.shape[1], kind=kind).draw(lengths, rng))
+
+
+def test_all_numbers_of_frames_are_equally_likely():
+    rng = np.random.default_rng(0)
+    found = [Clip(3, most=6).draw(np.array([50]), rng).shape[1] for _ in range(4000)]
+    share = np.bincount(found)[3:] / len(found)
+    np.testing.assert_allclose(share, 0.25, atol=0.03)
+
+
+@settings(deadline=None)
 @given(seeds, st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 60))
 def test_subsets_are_sets_and_turns_share_out_evenly(seed, sizes, count):
     sizes = np.array(sizes)
@@ -94,3 +113,5 @@ def test_settings_that_contradict_themselves_are_said():
         Clip(0)
     with pytest.raises(ValueError, match="skip=3 means nothing for sparse"):
         Clip(3, 3, "sparse")
+    with pytest.raises(ValueError, match="other way round"):
+        Clip(3, most=2)

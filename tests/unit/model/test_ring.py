@@ -43,6 +43,18 @@ def test_memory_is_used_again_and_a_copy_stays(data):
         assert torch.equal(batch.arrays["joints"], again.arrays["joints"])
 
 
+def test_the_number_of_frames_may_change_from_batch_to_batch(data):
+    sampler = PKSampler(data.identities, data.lengths, people=2, clips=2, clip=Clip(3, most=7), seed=0, batches=12)
+    with RingLoader(data, sampler, threads=2, ahead=2) as loader:
+        frames = set()
+        for batch in loader:
+            again = data[sampler.draw(batch.step)]
+            frames.add(batch.silhouettes.shape[1])
+            assert torch.equal(batch.silhouettes, again.silhouettes)
+            assert torch.equal(batch.arrays["joints"], again.arrays["joints"])
+    assert len(frames) > 3
+
+
 def test_a_batch_is_valid_until_the_next_one(data):
     """Threads that have all the time they want write to no batch that is in use."""
     with RingLoader(data, endless(data), threads=3, ahead=3) as loader:

@@ -9,7 +9,15 @@ from meshgait_model.config.data import AugmentConfig
 from meshgait_model.data.augment import draw
 from meshgait_model.data.dataset import ClipDataset
 from meshgait_model.data.picks import Picks
-from meshgait_model.data.targets import PARTS, Targets, label_fields, mesh_in_window, spread_vertices, usable
+from meshgait_model.data.targets import (
+    PARTS,
+    Targets,
+    coarse_faces,
+    label_fields,
+    mesh_in_window,
+    spread_vertices,
+    usable,
+)
 
 PICKS = Picks(np.array([0, 3, 5]), np.tile(np.arange(0, 12, 2), (3, 1)))
 
@@ -51,6 +59,30 @@ def test_spread_vertices_are_spread_and_closed_under_the_mirror():
     np.fill_diagonal(distance, np.inf)
     nearest = np.linalg.norm(body.v_template[:, None] - body.v_template[ids][None], axis=-1).min(1)
     assert nearest.max() < 0.15
+
+
+@pytest.mark.parametrize("count", [128, 512])
+def test_coarse_faces_cover_the_body_as_its_own_do(count):
+    """A closed surface, turning outwards, the same on both sides, with nearly the volume of the body."""
+    body = load_body()
+    ids, mirror = spread_vertices(body, count, symmetric=True)
+    faces = coarse_faces(body, ids)
+    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    directed = {tuple(edge) for edge in ends.tolist()}
+    assert all(edge[::-1] in directed for edge in directed)
+    # Two vertices about a thin limb have several edges between them.
+    assert len(directed) > 0.94 * len(ends)
+    assert len(np.unique(faces)) > 0.99 * len(ids)
+    volumes = [volume(body.v_template, body.faces), volume(body.v_template[ids], faces)]
+    assert 0.7 < volumes[1] / volumes[0] < 1
+    turned = np.sort(mirror[faces], axis=1)
+    same = {tuple(face) for face in np.sort(faces, axis=1).tolist()} & {tuple(face) for face in turned.tolist()}
+    assert len(same) > 0.9 * len({tuple(face) for face in np.sort(faces, axis=1).tolist()})
+
+
+def volume(points: np.ndarray, faces: np.ndarray) -> float:
+    a, b, c = (points[faces[:, corner]] for corner in range(3))
+    return float((np.cross(a, b) * c).sum() / 6)
 
 
 def test_rejected_frames_are_not_used(data):

@@ -18,6 +18,7 @@ from meshgait_model.config.experiment import load_config
 from meshgait_model.data.picks import Picks
 from meshgait_model.data.targets import PARTS
 from meshgait_model.evaluate import evaluate
+from meshgait_model.nn.meshgait import MeshGait
 from meshgait_model.optim import learning_rate
 from meshgait_model.report import table
 from meshgait_model.trainer import Trainer
@@ -102,12 +103,12 @@ def test_clips_without_labels_count_for_recognition_only(mixed):
     batch = trainer.batch(0)
     has = batch.has(*PARTS["mesh"])
     assert 0 < has.sum() < len(batch)
-    before = {name: part.item() for name, part in trainer.losses(batch, 0).items()}
+    before = {name: part.item() for name, part in trainer.gradient(batch, 0).items()}
     assert all(np.isfinite(value) for value in before.values())
     for name in ("joints", "markers", "transl", "valid"):
         batch.arrays[name][~has] = 1
     trainer = Trainer(trainer.config, mixed)
-    assert {name: part.item() for name, part in trainer.losses(batch, 0).items()} == before
+    assert {name: part.item() for name, part in trainer.gradient(batch, 0).items()} == before
 
 
 def test_a_batch_without_any_labels_still_trains(mixed):
@@ -158,11 +159,6 @@ def test_parts_of_weight_zero_are_not_computed(shards):
     assert values["loss"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", ["debug", "demo", "demo_without_3d", "paper"])
-def test_every_shipped_setting_builds(name, shards):
-    Trainer(load_config(name, ["run.device=cpu", "data.people=3"]), shards)
-
-
 def test_training_lowers_the_label_losses(shards):
     overrides = [*SHORT, "run.steps=25", "optim.lr=0.02", "loss.triplet=0", "loss.cross_entropy=0"]
     trainer = Trainer(load_config("debug", overrides), shards)
@@ -199,7 +195,7 @@ def test_perfect_heatmaps_have_no_label_error(shards, tmp_path, monkeypatch):
         for a, b in pairwise(fields["joints"][1])
     ]
     answers = iter(truth)
-    monkeypatch.setattr("meshgait_model.label_errors.soft_argmax", lambda *_: next(answers))
+    monkeypatch.setattr(MeshGait, "points", lambda *_: (points := next(answers)[None], torch.ones(points.shape[:3])))
     errors = evaluate(load_checkpoint(path), path, shards, quiet).label_errors
     assert errors["joints"] < 1e-3
     assert errors["markers"] < 1e-3
@@ -246,7 +242,7 @@ def test_learning_rates():
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[10] == 1
     assert rates[60] == pytest.approx(0.5)
-    steps = load_config("paper").optim
+    steps = load_config("gaitbase_gait3d").optim
     assert [learning_rate(steps, s, 60000) for s in (0, 19999, 20000, 45000, 59999)] == pytest.approx(
         [0.1, 0.1, 0.01, 1e-3, 1e-4]
     )

@@ -134,9 +134,11 @@ def mixed_sequences(*, one_bit: bool = False) -> list[list[SequenceData]]:
     return parts
 
 
-def write_dataset_of(root: Path, parts: Sequence[Sequence[SequenceData]], *, format: Format = "zarr") -> Path:
+def write_dataset_of(
+    root: Path, parts: Sequence[Sequence[SequenceData]], *, format: Format = "zarr", name: str = "cmu_walk"
+) -> Path:
     """A complete dataset of the free body: what ``mgdata pack`` makes, without fits."""
-    manifest, (body, markers) = load_manifest("cmu_walk"), body_and_markers()
+    manifest, (body, markers) = load_manifest(name), body_and_markers()
     entries = [
         write_part(root / part_name(number, format), sequences, manifest=manifest, provenance={}, format=format)
         for number, sequences in enumerate(parts)
