@@ -111,8 +111,7 @@ def grey_clips(about: Exported, clips: int, frames: int) -> Tensor:
 
 def _write_graphs(network: GreyRecognition, about: Exported, folder: Path, wanted: set[Kind]) -> None:
     example = (grey_clips(about, *_EXAMPLE),)
-    # From two frames on: the memory of one frame lies as that of many does in two ways, which tracing cannot decide.
-    sizes = ({0: torch.export.Dim("batch"), 1: torch.export.Dim("frames", min=2)},)
+    sizes = ({0: torch.export.Dim("batch"), 1: torch.export.Dim("frames")},)
     with torch.inference_mode(False), torch.no_grad():
         graph = torch.export.export(network, example, dynamic_shapes=sizes)
     if "torch" in wanted:
