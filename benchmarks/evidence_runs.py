@@ -17,6 +17,8 @@ from typing import Any
 
 from common import RESULTS, machine
 
+from meshgait_model.config.experiment import load_config
+
 RECORDS = RESULTS / "evidence.jsonl"
 LABELS = ("joints", "markers", "mesh", "confidence", "normals", "edges")
 """Losses that compare with 3D labels."""
@@ -112,9 +114,9 @@ def figures(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 def digest(job: Job) -> str:
     """Short hash of the setting of a run and of the one that it begins with; another makes its record out of date."""
-    setting = Path(__file__).resolve().parents[1] / "manifests" / "experiments" / f"evidence_{job.data}.yaml"
-    changes = " ".join((*FORMS[job.form], *job.overrides, digest(job.start) if job.start else ""))
-    return hashlib.sha256(setting.read_bytes() + changes.encode()).hexdigest()[:12]
+    config = load_config(f"evidence_{job.data}", (*FORMS[job.form], *job.overrides))
+    text = repr(config) + (digest(job.start) if job.start else "")
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def revision() -> str:

@@ -94,7 +94,10 @@ def test_only_what_has_no_figures_of_its_setting_is_done(tmp_path):
     assert evidence_runs.missing([job], [record | {"rank1": 0.5}], tmp_path) == []
     assert evidence_runs.missing([job], [record | {"error": ["it failed"]}], tmp_path) == [job]
     assert evidence_runs.missing([replace(job, seed=2)], [record | {"rank1": 0.5}], tmp_path)
-    for changed in (replace(job, overrides=("run.steps=7",)), replace(job, start=replace(walkers, overrides=("a=1",)))):
+    for changed in (
+        replace(job, overrides=("run.steps=7",)),
+        replace(job, start=replace(walkers, overrides=("run.steps=8",))),
+    ):
         assert evidence_runs.missing([changed], [record | {"rank1": 0.5}], tmp_path)
     # Others begin with its weights, so a record is not enough.
     known = [{"data": "synth", "form": "meshgait", "seed": 1, "setting": evidence_runs.digest(walkers), "rank1": 0.5}]
