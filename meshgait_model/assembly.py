@@ -1,4 +1,4 @@
-"""Put together what a run needs of a setting and some shards: the device, the network, the body of the labels."""
+"""Put together what a run needs of a setting and some shards: the device, the batches, the network, the body."""
 
 import torch
 
@@ -8,8 +8,24 @@ from meshgait_data.errors import EnvironmentLacks, InvalidData
 from meshgait_data.shards.reader import Shards
 from meshgait_model.checkpoint import Checkpoint, fill_network
 from meshgait_model.config.experiment import ExperimentConfig
+from meshgait_model.data.dataset import ClipDataset
+from meshgait_model.data.sampler import PKSampler
 from meshgait_model.nn.blocks import channels_last
 from meshgait_model.nn.meshgait import MeshGait
+
+
+def make_sampler(config: ExperimentConfig, data: ClipDataset, rank: int = 0, world: int = 1) -> PKSampler:
+    """The batches of a setting, or the clips of them that one of several processes has."""
+    return PKSampler(
+        data.identities,
+        data.lengths,
+        people=config.data.people,
+        clips=config.data.clips,
+        clip=config.data.clip,
+        seed=config.seed,
+        rank=rank,
+        world=world,
+    )
 
 
 def make_network(config: ExperimentConfig, shards: Shards, classes: int) -> MeshGait:

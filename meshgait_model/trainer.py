@@ -17,7 +17,7 @@ from torch import Tensor
 from meshgait_data.errors import InvalidData
 from meshgait_data.shards.reader import Shards
 from meshgait_model.amp import LossScale
-from meshgait_model.assembly import make_network, pick_device
+from meshgait_model.assembly import make_network, make_sampler, pick_device
 from meshgait_model.bad_batch import not_finite
 from meshgait_model.checkpoint import (
     BEST,
@@ -36,7 +36,7 @@ from meshgait_model.data.batch import Batch, as_float
 from meshgait_model.data.dataset import ClipDataset
 from meshgait_model.data.loader import make_loader
 from meshgait_model.data.picks import generator
-from meshgait_model.data.sampler import AUGMENTING, PKSampler
+from meshgait_model.data.sampler import AUGMENTING
 from meshgait_model.data.targets import label_fields
 from meshgait_model.distributed import Processes, own_device
 from meshgait_model.gradients import LossGradient
@@ -98,7 +98,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         with self.processes.together():
             self.data = self._open_data()
-            self.sampler = self._sampler(self.processes.rank, self.processes.world)
+            self.sampler = make_sampler(config, self.data, self.processes.rank, self.processes.world)
             self.network = make_network(config, shards, len(self.data.people)).to(self.device)
             self.objective = Objective(config, shards).to(self.device)
             self.validation = Validation(config, shards, self.processes) if config.run.eval_every else None
@@ -125,20 +125,6 @@ class Trainer:
             cache=data.cache,
             cache_gib=data.cache_gib or None,
             cache_folder=data.cache_folder or None,
-        )
-
-    def _sampler(self, rank: int, world: int) -> PKSampler:
-        """The clips that a process of several has of each batch."""
-        data = self.config.data
-        return PKSampler(
-            self.data.identities,
-            self.data.lengths,
-            people=data.people,
-            clips=data.clips,
-            clip=data.clip,
-            seed=self.config.seed,
-            rank=rank,
-            world=world,
         )
 
     def train(self, run: Path, report: Report, stop: Callable[[], bool] = lambda: False) -> TrainSummary:
@@ -279,7 +265,7 @@ class Trainer:
         """Stop all processes over a loss that is not finite; the first one says why."""
         with self.processes.together():
             if self.processes.first:
-                raise not_finite(step, values, self.data, self._sampler(0, 1).draw(step), self.run)
+                raise not_finite(step, values, self.data, make_sampler(self.config, self.data).draw(step), self.run)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, if this is the process that writes."""

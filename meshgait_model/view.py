@@ -1,6 +1,7 @@
 """What a network sees: the clips of a training step or of test people, their labels, and what the network says."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -8,15 +9,16 @@ import torch
 from meshgait_data.shards.reader import Shards
 from meshgait_data.view.clips import Points, clip_sheet
 from meshgait_data.view.sheet import evenly, skeleton
-from meshgait_model.assembly import load_network
+from meshgait_model.assembly import load_network, make_sampler
 from meshgait_model.checkpoint import Checkpoint
 from meshgait_model.config.experiment import ExperimentConfig
 from meshgait_model.data.augment import Augmentation, draw, move_points, move_silhouettes
 from meshgait_model.data.batch import Batch, as_float
 from meshgait_model.data.dataset import ClipDataset
 from meshgait_model.data.picks import Picks, generator
-from meshgait_model.data.sampler import AUGMENTING, PKSampler
+from meshgait_model.data.sampler import AUGMENTING
 from meshgait_model.data.targets import JUDGEMENTS, usable
+from meshgait_model.portions import changes_of
 
 _LABELS = ("joints", "markers")
 
@@ -61,24 +63,19 @@ def batch_sheet(
     return clip_sheet(silhouettes[:, shown].numpy(), cut, captions, bones, title=title)
 
 
-def _open_data(config: ExperimentConfig, shards: Shards, side: str) -> ClipDataset:
+def _open_data(config: ExperimentConfig, shards: Shards, side: Literal["train", "test"]) -> ClipDataset:
     wanted = (*_LABELS, *JUDGEMENTS) if set(_LABELS) <= set(shards.fields) else ()
     fields = ("silhouettes", *(name for name in wanted if name in shards.fields))
-    chosen = shards.sequences.where(side=side)  # type: ignore[arg-type]  # one of the two sides
-    return ClipDataset(shards, sequences=chosen, fields=fields, cut=config.data.cut, cache="none")
+    return ClipDataset(shards, side, fields=fields, cut=config.data.cut, cache="none")
 
 
 def _training_batch(config: ExperimentConfig, data: ClipDataset, step: int, clips: int) -> tuple[Batch, Augmentation]:
     """The first clips of a training step, changed as training changes them."""
-    people, each = config.data.people, config.data.clips
-    sampler = PKSampler(
-        data.identities, data.lengths, people=people, clips=each, clip=config.data.clip, seed=config.seed
-    )
-    picks = sampler.draw(step)
+    picks = make_sampler(config, data).draw(step)
     changes = draw(config.data.augment, len(picks.sequences), data.window, generator(config.seed, step, AUGMENTING))
     some = slice(0, clips)
-    few = Augmentation(changes.flip[some], changes.warp[some], changes.size[some], changes.erased[some])
-    return data[replace(picks, sequences=picks.sequences[some], frames=picks.frames[some])], few
+    few = replace(picks, sequences=picks.sequences[some], frames=picks.frames[some])
+    return data[few], changes_of(changes, some)
 
 
 def _test_clips(data: ClipDataset, clips: int) -> tuple[Batch, Augmentation]:
