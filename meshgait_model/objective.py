@@ -18,7 +18,7 @@ from meshgait_model.data.augment import Augmentation
 from meshgait_model.data.batch import Batch
 from meshgait_model.data.picks import generator
 from meshgait_model.data.sampler import LABELLING
-from meshgait_model.data.targets import USES, Targets, of_frames, usable
+from meshgait_model.data.targets import USES, Targets, label_fields, of_frames, usable
 from meshgait_model.losses import (
     batch_all_triplet,
     confidence_errors,
@@ -206,6 +206,12 @@ def wanted_labels(config: ExperimentConfig) -> tuple[str, ...]:
     """Kinds of labels that the losses of a setting compare with."""
     losses = config.loss.of_labels if config.network.branch_3d else ()
     return tuple(dict.fromkeys(kind for name in losses for kind in USES[name]))
+
+
+def training_fields(config: ExperimentConfig, shards: Shards) -> tuple[str, ...]:
+    """Fields of the shards that training reads; raises InvalidData where they lack labels that the losses need."""
+    wanted = wanted_labels(config)
+    return ("silhouettes", *(label_fields(shards, wanted) if wanted else ()))
 
 
 def recognition_losses(output: MeshGaitOutput, identities: Tensor, config: LossConfig) -> dict[str, Tensor]:

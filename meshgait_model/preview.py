@@ -8,10 +8,9 @@ from meshgait_model.assembly import make_network, pick_device
 from meshgait_model.config.experiment import ExperimentConfig
 from meshgait_model.data.budget import amount
 from meshgait_model.data.dataset import ClipDataset
-from meshgait_model.data.targets import label_fields
 from meshgait_model.nn.cost import cost_of
 from meshgait_model.nn.meshgait import MeshGait
-from meshgait_model.objective import wanted_labels
+from meshgait_model.objective import training_fields
 
 _SIDE = 64
 """Of the silhouettes, where there are no shards to say it."""
@@ -43,10 +42,8 @@ def preview(config: ExperimentConfig, shards: Shards | None) -> list[str]:
 
 
 def _open(config: ExperimentConfig, shards: Shards) -> ClipDataset:
-    wanted = wanted_labels(config)
-    fields = ("silhouettes", *(label_fields(shards, wanted) if wanted else ()))
     # Nothing is decoded: this only asks what there is.
-    return ClipDataset(shards, "train", fields=fields, cut=config.data.cut, cache="none")
+    return ClipDataset(shards, "train", fields=training_fields(config, shards), cut=config.data.cut, cache="none")
 
 
 def _about(config: ExperimentConfig, data: ClipDataset) -> list[str]:

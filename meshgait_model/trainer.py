@@ -37,12 +37,11 @@ from meshgait_model.data.dataset import ClipDataset
 from meshgait_model.data.loader import make_loader
 from meshgait_model.data.picks import generator
 from meshgait_model.data.sampler import AUGMENTING
-from meshgait_model.data.targets import label_fields
 from meshgait_model.distributed import Processes, own_device
 from meshgait_model.gradients import LossGradient
 from meshgait_model.losses import total
 from meshgait_model.nn.sync_norm import synchronise
-from meshgait_model.objective import Objective, wanted_labels
+from meshgait_model.objective import Objective, training_fields
 from meshgait_model.optim import clip_gradients, learning_rate, make_optimizer
 from meshgait_model.portions import Portion, changes_of
 from meshgait_model.run_log import RunLog, Stopwatch
@@ -116,11 +115,10 @@ class Trainer:
 
     def _open_data(self) -> ClipDataset:
         data = self.config.data
-        parts = wanted_labels(self.config)
         return ClipDataset(
             self.shards,
             "train",
-            fields=("silhouettes", *label_fields(self.shards, parts)) if parts else ("silhouettes",),
+            fields=training_fields(self.config, self.shards),
             cut=data.cut,
             cache=data.cache,
             cache_gib=data.cache_gib or None,
