@@ -123,12 +123,15 @@ class Layout:
     @property
     def words(self) -> dict[str, str]:
         """Word of the key to the template over parts that it is made by."""
-        return {word: self.keys.get(word, f"{{{word}}}") for word in KEY}  # type: ignore[call-overload]  # a word is one
+        return {word: self._template(word) for word in KEY}
+
+    def _template(self, word: str) -> str:
+        return self.keys.get(word, f"{{{word}}}")  # type: ignore[call-overload]  # a word is one
 
     @property
     def names_view(self) -> bool:
         """Whether paths of the pattern tell the view, or it is always the same."""
-        return template_names(self.words["view"]) <= template_names(self.pattern) | set(self.counted)
+        return template_names(self._template("view")) <= template_names(self.pattern) | set(self.counted)
 
     def regex(self) -> re.Pattern[str]:
         """Expression whose groups are the parts that a full match of a path below the root names."""
@@ -162,7 +165,7 @@ class Layout:
 
     def word(self, word: str, parts: Mapping[str, str]) -> str:
         """Word of the key that parts make."""
-        text = self.words[word].format(**parts)
+        text = self._template(word).format(**parts)
         return quoted(text) if self.quote_names else text
 
     def capture(self, key: SequenceKey) -> CaptureKey:
@@ -183,13 +186,12 @@ class Layout:
         view = key.view if isinstance(key, SequenceKey) else key.group if self.captures == "each" else None
         texts = {"subject": key.subject, "condition": key.condition, "view": view}
         patterns = self.patterns
-        for word, template in self.words.items():
-            text = texts[word]
+        for word, text in texts.items():
             if text is None:
                 continue
             if self.quote_names:
                 text = unquoted(text)
-            match = compiled_template(template, patterns).fullmatch(text)
+            match = compiled_template(self._template(word), patterns).fullmatch(text)
             if match is None or any(found.get(name, value) != value for name, value in match.groupdict().items()):
                 return None
             found |= match.groupdict()

@@ -1,7 +1,9 @@
 """From a manifest and a folder to an index: every file becomes rows or part of a finding."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from pathlib import Path
@@ -80,8 +82,9 @@ def scan(
     manifest, nobody = _resolved(manifest, root)
     claims = Claims.of(manifest)
     excludes = any(layout.exclude for layout in manifest.layouts)
-    walked = walk(root, claims, manifest.excluded if excludes else None)
-    captures, findings = captures_of(manifest, root, walked, claims)
+    with _uncollected():
+        walked = walk(root, claims, manifest.excluded if excludes else None, jobs=jobs)
+        captures, findings = captures_of(manifest, root, walked, claims)
     if not captures and not findings:
         findings.append(nothing_found(manifest, root, walked))
     findings += walked.findings
@@ -103,6 +106,18 @@ def scan(
             findings += check_manifest(manifest, rows, subjects, found.people)
         findings += found.forms.findings(manifest.name)
     return Index(manifest, root, rows), in_order(_news(manifest, findings))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold the collector of cycles, which would look again and again at very many values that are all needed."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _resolved(manifest: Manifest, root: Path) -> tuple[Manifest, list[Finding]]:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import meshgait_data.index.look as looking
+import meshgait_data.index.walk as walking
 from meshgait_data.findings import Severity
 from meshgait_data.index import read_index, scan, write_index
+from meshgait_data.index.claims import Claims
 from meshgait_data.manifest import Expected, Layout, Partition, Split, load_manifest
 from meshgait_data.manifest_protocol import Protocol, Select, Submission
 from meshgait_data.manifest_source import Source
@@ -94,6 +96,41 @@ def test_every_file_is_somewhere(tmp_path):
     assert told["MG-INDEX-004"] == "1 file not used: read.me"
     assert told["MG-INDEX-015"].endswith(": 1/a/000/099.png")
     assert told["MG-INDEX-016"].endswith(": 1/a/000/098.png")
+
+
+def test_who_searched_what_makes_no_difference(tmp_path, monkeypatch):
+    inside, outside = tmp_path / "data", tmp_path / "disk"
+    put(inside, *(f"{walk}/{view}" for walk in ("1/a", "1/b", "2/a", "2/b", "3/a", "3/b") for view in ("000", "090")))
+    put(outside, "c/000", "c/090")
+    for place in ("1/stray.png", "2/notes.txt", "2/a/000/notes.txt", "2/a/000_gei.png", "3/x.mat", "read.me"):
+        (inside / place).write_text("x")
+    (inside / "1/a/000/099.png").symlink_to(inside / "gone.png")
+    (inside / "3/c").symlink_to(outside / "c", target_is_directory=True)
+    (inside / "2/up").symlink_to(inside, target_is_directory=True)
+    layout = Layout("{subject}/{condition}/{view}", captures="each", exclude=("*_gei.png",), links=True)
+    dataset = manifest(layout)
+    monkeypatch.setattr(walking, "_ALONE", 1)
+    found = [walking.walk(inside, Claims.of(dataset), dataset.excluded, jobs=jobs) for jobs in (1, 2)]
+    # One of the others is left out by the layout.
+    assert found[0].files == 6 * 14 + 6
+    assert len(found[0].records) == 14
+    assert found[1] == found[0]
+    one, two = (scan(dataset, inside, jobs=jobs) for jobs in (1, 2))
+    assert two == one
+    assert [row.path for row in one[0].rows if row.condition == "c"] == ["3/c/000", "3/c/090"]
+
+
+def test_links_that_lead_to_one_folder(tmp_path):
+    put(tmp_path, "1/a/000")
+    for number in range(walking.MOST_VISITS + 2):
+        (tmp_path / f"1/b{number}").symlink_to(tmp_path / "1/a", target_is_directory=True)
+    (tmp_path / "1/a/above").symlink_to(tmp_path / "1", target_is_directory=True)
+    index, findings = scan(manifest(), tmp_path)
+    # Links are followed in the order of their paths, after the folders that lie there.
+    assert [row.condition for row in index.rows] == ["a", *(f"b{number}" for number in range(walking.MOST_VISITS))]
+    again = [finding.where for finding in findings if finding.id == "MG-INDEX-011"]
+    assert str(tmp_path / "1/a/above") in again
+    assert str(tmp_path / f"1/b{walking.MOST_VISITS}") in again
 
 
 def test_two_paths_of_one_key_and_keys_that_differ_in_case(tmp_path):
