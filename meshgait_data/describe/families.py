@@ -12,7 +12,10 @@ from meshgait_data.describe.tree import Folder, kind_of_file
 _DIGITS = re.compile(r"\d+")
 SIDES = re.compile(r"(?i)train|test|gallery|probe|query|^val|distract")
 """Names of folders that hold another side of a split, not another person."""
-_KINDS = re.compile(r"(?i)silh|mask|pose|keyp|kpt|smpl|mesh|pars|rgb|depth|flow|imag|joint|mocap|video|frame|-pkl")
+_KINDS = re.compile(
+    r"(?i)silh|(?:^|[^a-z])sils?(?:[^a-z]|$)|mask|pose|keyp|kpt|smpl|mesh|pars|rgb|depth|lidar|pcd|flow|imag|joint"
+    r"|mocap|video|frame|-pkl"
+)
 """Names of folders that hold another kind."""
 _NO_FRAMES = re.compile(r"(?i)(^|[^a-z])(gei|flow)\.[a-z]+$")
 _ALONE = frozenset({"c3d", "bvh", "amc"})

@@ -10,6 +10,7 @@ from typing import Any
 
 from meshgait_data.describe.families import Family, Level, common_ending, files_of
 from meshgait_data.describe.kinds import Holding, first_holdings
+from meshgait_data.describe.moments import NAMES as TIMES
 from meshgait_data.describe.names_alike import in_parts
 from meshgait_data.describe.roles import Layouted, in_template, laid_out
 from meshgait_data.describe.tree import Folder, kind_of_file, spread
@@ -74,6 +75,8 @@ def _frames(root: Path, family: Family) -> Group | None:
         name = _frame_names(family.folders, layout, kind)
         if name:
             blocks[kind]["file"] = name
+        else:
+            blocks[kind].pop("times", None)
     return Group(layout, blocks, found, tuple(family.paths()), _subjects(family, layout))
 
 
@@ -101,10 +104,9 @@ def _frame_names(folders: Sequence[Folder], layout: Layouted, kind: str) -> str:
 
 
 def _frame_name(name: str, folder: Folder, layout: Layouted, values: dict[str, str]) -> str:
-    number = re.match(r"(.*?)(\d+)(\D*)$", name)
     # The number of dimensions in 00012_2d_pose.txt counts nothing.
-    if plain := re.match(r"(.*?)(\d+)(_[23]d_.*)$", name):
-        number = plain
+    numbered = (TIMES["decimal"].fullmatch(name), re.match(r"(.*?)(\d+)(_[23]d_.*)$", name))
+    number = next((match for match in numbered if match), re.match(r"(.*?)(\d+)(\D*)$", name))
     if number is None:
         return name
     above = folder.path.split("/")
@@ -161,9 +163,7 @@ def _chosen(
     blocks: dict[str, dict[str, Any]] = {}
     chosen: dict[str, Holding] = {}
     also: dict[str, dict[str, Any]] = {}
-    ordered = sorted(
-        found.items(), key=lambda item: ("align" not in item[0].lower(), "lidar" in item[0].lower(), item[0])
-    )
+    ordered = sorted(found.items(), key=lambda item: (worse(item[0]), item[0]))
     frames = next((_frames_of(one) for _, (one, _) in ordered if one.kind in KINDS), 0)
     for form, (holding, _) in ordered:
         path = f"{layout.pattern}/{form}"
@@ -175,6 +175,11 @@ def _chosen(
     if also and blocks:
         blocks["also"] = also
     return blocks, chosen
+
+
+def worse(path: str) -> tuple[bool, bool]:
+    """Greater for what is less likely meant where several paths hold the same kind: not aligned, of a LiDAR."""
+    return "align" not in path.lower(), bool(re.search("(?i)lidar|pcd", path))
 
 
 def _frames_of(holding: Holding) -> int:

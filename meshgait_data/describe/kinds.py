@@ -2,25 +2,28 @@
 
 import itertools
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from meshgait_data.describe.tree import kind_of_file
+from meshgait_data.describe.moments import moments_in
+from meshgait_data.describe.tree import MOST_NAMES, kind_of_file
 from meshgait_data.errors import MeshgaitError
 from meshgait_data.manifest import load_joint_map
+from meshgait_data.sources.frames import FileNames
 from meshgait_data.sources.joints3d import JOINT_FORMATS, JointOptions, read_joints3d
 from meshgait_data.sources.keypoints import KEYPOINT_FORMATS, KeypointOptions, read_keypoints
 from meshgait_data.sources.masks import MASK_FORMATS, read_masks
-from meshgait_data.sources.smpl_params import read_params
+from meshgait_data.sources.smpl_params import ReadOptions, read_params
 from meshgait_data.types import Masks
 from meshgait_data.yaml_files import shipped_names
 
-ALIGNED = (64, 128)
-"""Sides of silhouettes as trainers take them."""
+ALIGNED = {64: "as_is", 128: "sustech1k"}
+"""Sides of silhouettes as trainers take them, to the alignment that makes them 64 pixels high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +52,41 @@ def holdings(path: Path) -> list[Holding]:
     if ending in _RECORDINGS:
         found = _RECORDINGS[ending](path)
         return [found] if found else []
+    times = moments_in(_names(path)) if path.is_dir() else None
+    names = times.names if times else None
     attempts = (_silhouettes, _keypoints, _joints3d, _smpl)
-    tried = [one for attempt in attempts if (one := _safely(attempt, path)) is not None]
-    return tried or ([one] if (one := _safely(_also, path)) is not None else [])
+    tried = [one for attempt in attempts if (one := _safely(attempt, path, names)) is not None]
+    if times is not None:
+        return [
+            replace(one, options={**one.options, "times": {"written": times.written}}, fps=times.fps) for one in tried
+        ]
+    return tried or ([one] if (one := _safely(_also, path, names)) is not None else [])
 
 
-def _safely(attempt: Callable[[Path], Holding | None], path: Path) -> Holding | None:
+def _names(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in itertools.islice(entries, MOST_NAMES)]
+
+
+_Attempt = Callable[[Path, FileNames | None], Holding | None]
+
+
+def _safely(attempt: _Attempt, path: Path, names: FileNames | None) -> Holding | None:
     try:
-        return attempt(path)
+        return attempt(path, names)
     except MeshgaitError as error:
         logging.getLogger(__name__).debug("%s: %s", path, error)
         return None
 
 
-def _silhouettes(path: Path) -> Holding | None:
+def _silhouettes(path: Path, names: FileNames | None) -> Holding | None:
     for name in MASK_FORMATS:
-        track = _first(lambda name=name: read_masks(path, "view", format=name))  # type: ignore[misc]  # a default
+        track = _first(lambda name=name: read_masks(path, "view", format=name, names=names))  # type: ignore[misc]  # a default
         if track is not None:
             masks: Masks = track.data
             height, width = masks.images.shape[1:]
             aligned = name == "opengait" or (masks.sizes is None and height == width and height in ALIGNED)
-            options = {"format": name} | ({"alignment": "as_is"} if aligned and name == "images" else {})
+            options = {"format": name} | ({"alignment": ALIGNED[height]} if aligned and name == "images" else {})
             size = (0, 0) if masks.sizes is not None else (width, height)
             sizes = "crops of several sizes" if masks.sizes is not None else f"{width} x {height} pixels"
             about = f"masks, {len(masks.images)} frames, {sizes}" + (", aligned already" if aligned else "")
@@ -77,10 +94,11 @@ def _silhouettes(path: Path) -> Holding | None:
     return None
 
 
-def _keypoints(path: Path) -> Holding | None:
+def _keypoints(path: Path, names: FileNames | None) -> Holding | None:
+    options = KeypointOptions(names=names)
     for name in KEYPOINT_FORMATS:
         track = _first(
-            lambda name=name: read_keypoints(path, "view", format=name, options=KeypointOptions())  # type: ignore[misc]  # a default
+            lambda name=name: read_keypoints(path, "view", format=name, options=options)  # type: ignore[misc]  # a default
         )
         if track is not None:
             points = track.data
@@ -89,9 +107,9 @@ def _keypoints(path: Path) -> Holding | None:
     return None
 
 
-def _joints3d(path: Path) -> Holding | None:
+def _joints3d(path: Path, names: FileNames | None) -> Holding | None:
     for name, joint_set in itertools.product(JOINT_FORMATS, ("", "smpl24", "grew14")):
-        wanted = JointOptions(joint_set=joint_set)
+        wanted = JointOptions(joint_set=joint_set, names=names)
         track = _first(lambda name=name, wanted=wanted: read_joints3d(path, format=name, options=wanted))  # type: ignore[misc]  # defaults
         if track is not None:
             about = f"3D joints {track.data.point_set}, {len(track.data.points)} frames"
@@ -102,8 +120,8 @@ def _joints3d(path: Path) -> Holding | None:
     return None
 
 
-def _smpl(path: Path) -> Holding | None:
-    file = _first(lambda: read_params(path))
+def _smpl(path: Path, names: FileNames | None) -> Holding | None:
+    file = _first(lambda: read_params(path, options=ReadOptions(names=names)))
     if file is None:
         return None
     about = f"SMPL parameters, {len(file)} frames"
@@ -111,7 +129,7 @@ def _smpl(path: Path) -> Holding | None:
     return Holding("smpl", {"format": file.given.layout}, about, fps=file.fps, in_world=world)
 
 
-def _also(path: Path) -> Holding | None:
+def _also(path: Path, names: FileNames | None) -> Holding | None:
     from meshgait_data.sources.riding import read_frames_of
 
     if not path.is_file() or kind_of_file(path.name) not in ("pickle", "arrays"):

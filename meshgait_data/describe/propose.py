@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from meshgait_data.describe.families import Family, families
-from meshgait_data.describe.groups import TRIES, Group, by_camera, groups_of, values_of
+from meshgait_data.describe.groups import TRIES, Group, by_camera, groups_of, values_of, worse
 from meshgait_data.describe.kinds import Holding
 from meshgait_data.describe.tree import Folder, look
 from meshgait_data.errors import InvalidData, MeshgaitError, UsageError
 from meshgait_data.manifest_partition import read_partition
 
 _ENERGY = re.compile(r"(?i)[^a-z]gei\.[a-z]+$")
+_SLOW = 25.0
+"""Frames per second where times do not tell."""
 _BEST = ("silhouettes", "keypoints2d", "joints3d", "smpl", "mocap")
 """Kinds, by whose family the layout goes where there are several."""
 
@@ -85,7 +87,7 @@ def _merged(found: Sequence[Family]) -> Iterator[Family]:
 
 def _joined(root: Path, tree: Folder, groups: Sequence[Group], left: list[str]) -> Proposal:
     """One proposal of all groups: those of the same kinds are further layouts, others further kinds."""
-    main = min(groups, key=lambda group: (min(_BEST.index(kind) for kind in group.kinds), -len(group.paths)))
+    main = min(groups, key=_rank)
     more, source = [main], {kind: dict(block) for kind, block in main.blocks.items()}
     about = {kind: holding.about for kind, holding in main.holdings.items()}
     for group in groups:
@@ -119,6 +121,11 @@ def _joined(root: Path, tree: Folder, groups: Sequence[Group], left: list[str]) 
     )
 
 
+def _rank(group: Group) -> tuple[int, tuple[bool, bool], int]:
+    """Least for the group whose layout is the manifest's."""
+    return min(_BEST.index(kind) for kind in group.kinds), worse(group.layout.pattern), -len(group.paths)
+
+
 def _listed(group: Group) -> str:
     return ", ".join(sorted(group.kinds))
 
@@ -147,6 +154,9 @@ def _finish(source: dict[str, Any], held: Mapping[str, Holding]) -> None:
         source["keypoints2d"]["size"] = list(masks.size)
     if (masks is not None and (masks.aligned or not all(masks.size))) or (masks is None and points is not None):
         source["cameras"] = {"format": "crops"}
+    if any("times" in source[kind] for kind in held):
+        rates = [holding.fps for kind, holding in held.items() if "times" in source[kind] and holding.fps]
+        source["tolerance_s"] = round(0.5 / max(rates, default=_SLOW), 4)
 
 
 def _distinct(

@@ -16,8 +16,8 @@ from meshgait_data.types import BoolArray, ByteArray, GivenParams, Keypoints, Ma
 LEAST_FRAMES = 5
 """The published pretreatment warns of sequences with fewer frames than this; OpenGait, ``datasets/pretreatment.py``."""
 
-_TOO_NARROW = 3
-"""Number in ``FATES`` of frames at which the published script breaks off."""
+_TOO_NARROW, _OTHER_SIZE = 3, 4
+"""Numbers in ``FATES`` of frames at which the published script breaks off, and of those that ``as_is`` cannot take."""
 
 _EMPTY = 255
 """Stands for a mask without any white, whatever alignment makes of it."""
@@ -132,6 +132,8 @@ def _drops(where: str, track: Track[Masks], fates: ByteArray, rules: FrameRules)
             yield Finding(Severity.WARNING, "MG-FRAMES-004", where, f"{of} are empty: {frames_text(ids)}", hint)
         else:
             hint = "nothing to do: the published pretreatment leaves them out, and so does mgdata pack, from all kinds"
+            if fate == _OTHER_SIZE:
+                hint = f"alignment: sustech1k scales aligned pictures to {rules.size} pixels; as_is needs them so"
             id = "MG-FRAMES-006" if fate == _TOO_NARROW else "MG-FRAMES-005"
             yield Finding(Severity.WARNING, id, where, f"{of} {FATES[fate]}: {frames_text(ids)}", hint)
 

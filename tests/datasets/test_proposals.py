@@ -9,12 +9,9 @@ from meshgait_data.index import scan
 from meshgait_data.manifest import load_manifest, manifest_of
 from meshgait_data.yaml_files import parse_yaml
 
-BY_HAND = {"sustech1k_raw"}
-"""Files named by time, which a proposal does not know."""
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in FAKES if name not in BY_HAND])
+@pytest.mark.parametrize("name", list(FAKES))
 def test_every_fake(fake, name):
     made = fake(name)
     text = template(propose(made.root), Answers(name="proposal"))

@@ -104,6 +104,15 @@ def test_a_picture_at_which_the_published_script_breaks_off(tmp_path):
     assert the(found, "MG-FRAMES-006").message.endswith(": 3")
 
 
+def test_pictures_taken_as_they_are_that_have_another_size(tmp_path):
+    write_view(tmp_path)
+    masks = {**MASKS, "alignment": "as_is"}
+    _, found = scan(manifest(source={"keypoints2d": None, "silhouettes": masks}), tmp_path)
+    finding = the(found, "MG-FRAMES-005")
+    assert finding.message == "12 of 12 masks have another size than the aligned silhouettes: 1-12"
+    assert finding.hint.startswith("alignment: sustech1k")
+
+
 def test_short_sequences_and_expected_lengths(tmp_path):
     write_view(tmp_path, frames=range(1, 5), points=range(1, 5))
     _, found = scan(manifest(expected=Expected(frames=(10, 100))), tmp_path)

@@ -1,5 +1,6 @@
 """Proposals for trees of many shapes: they index as they are, and say who, what and which view right."""
 
+import json
 import shutil
 
 import numpy as np
@@ -114,6 +115,36 @@ def test_sides_in_trees_of_their_own(tmp_path):
         "hx2": "test",
         "zz1": "unused",
     }
+
+
+@pytest.mark.parametrize("written", ["digits", "decimal"])
+def test_files_named_by_time_and_the_best_of_several_silhouettes(tmp_path, written):
+    start, step = 1657079013_023456789, 40_000_000
+    for subject in ("01", "02"):
+        folder = tmp_path / subject / "nm" / "cam1"
+        for modality, size in (("Sils_aligned", (128, 128)), ("Sils_raw", (90, 60)), ("lidar_sils", (64, 64))):
+            write_masks(folder / modality, name="{}.png", size=size)
+            # A pause of two frames in the middle.
+            for frame, path in enumerate(sorted((folder / modality).iterdir())):
+                path.rename(path.with_name(time_text(start + step * (frame + 2 * (frame > 2)), written) + ".png"))
+        (folder / "Pose").mkdir()
+        for frame, points in enumerate(poses()):
+            time = time_text(start + step * (frame + 2 * (frame > 2)) + 5_000_000, written)
+            (folder / "Pose" / f"{time}.json").write_text(json.dumps(points.tolist()))
+    index = described(tmp_path)
+    source = index.manifest.source
+    assert (source.fps, source.tolerance_s) == (25, 0.02)
+    assert index.manifest.layout.pattern == "{subject}/nm/{view}/Sils_aligned"
+    assert source.silhouettes.alignment == "sustech1k"
+    assert source.keypoints2d.path == "{subject}/nm/{view}/Pose"
+    assert {source.silhouettes.times.written, source.keypoints2d.times.written} == {written}
+    assert [(row.frames, row.last_frame) for row in index.rows] == [(6, 7)] * 2
+    assert {row.kind_frames for row in index.rows} == {(6, 6)}
+
+
+def time_text(nanoseconds, written):
+    seconds, fraction = divmod(nanoseconds, 10**9)
+    return f"{seconds}.{fraction:09d}" if written == "decimal" else f"{seconds}{fraction:09d}"
 
 
 def test_a_partition_in_the_folder(tmp_path):
