@@ -23,7 +23,10 @@ FAKES = {
     "sustech1k_raw": ("sustech1k_raw", "make"),
     "amass": ("amass", "make"),
     "bvh_lab": ("bvh_lab", "make"),
+    "c3d_lab": ("c3d_lab", "make"),
     "own_png": ("own_videos", "make"),
+    "own_openpose": ("own_keypoints", "make_openpose"),
+    "own_coco": ("own_keypoints", "make_coco"),
 }
 """Name to the module of this package and the function that writes it."""
 

@@ -8,7 +8,7 @@ from meshgait_data.errors import SourceError
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.sources.keypoints.detections import Detections, KeypointOptions
 from meshgait_data.sources.keypoints.people import choose_person
-from meshgait_data.sources.track import Track, keypoints_at
+from meshgait_data.sources.track import Track, frames_text, keypoints_at
 from meshgait_data.types import BoolArray, FloatArray, IntArray, Keypoints
 
 _MOST_HOLES = 10
@@ -120,5 +120,6 @@ def _evenly(ids: IntArray, where: str) -> tuple[IntArray, list[Finding]]:
     if not holes:
         return ids, []
     full = np.arange(ids[0], ids[-1] + 1, step)
-    what = f"{holes} of {len(full)} frames have nobody in them"
+    lost = frames_text(np.setdiff1d(full, ids))
+    what = f"{holes} of {len(full)} frames have nobody in them, for want of a file or of an entry: {lost}"
     return full, [Finding(Severity.INFO, "MG-KEYPOINTS-005", where, what)]
