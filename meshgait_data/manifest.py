@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,6 +21,7 @@ from meshgait_data.manifest_rigs import CameraRing, RandomViews, Rig, ViewChange
 from meshgait_data.manifest_source import Source
 from meshgait_data.manifest_split import Partition, Split
 from meshgait_data.manifest_terms import Expected, Licence
+from meshgait_data.shipped import ASSETS
 from meshgait_data.strict import build, error_of, run_checks, to_plain
 from meshgait_data.templates import check_names
 from meshgait_data.types import CaptureKey, SequenceKey
@@ -210,7 +210,7 @@ class Manifest:
     def default_root(self) -> Path | None:
         """Folder of the data that ships with meshgait, or None where the user must say."""
         if self.root.startswith("package:"):
-            return Path(str(files("meshgait_data"))) / "assets" / self.root.removeprefix("package:")
+            return ASSETS / self.root.removeprefix("package:")
         return Path(self.root).expanduser() if self.root else None
 
     def sha256(self) -> str:

@@ -6,7 +6,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ from meshgait_data.body.family import STRANGER_KEYS
 from meshgait_data.body.model import Body
 from meshgait_data.body.pickles import check_size, read_pickle
 from meshgait_data.errors import BodyFileError, BodyNotFound
+from meshgait_data.shipped import ASSETS
 
 FREE = "free"
 """Name of the body that is used where none is named."""
 ENVIRONMENT = "MESHGAIT_BODY"
 """Variable that names the body to use where no argument does."""
 
-_ASSETS = Path(str(files("meshgait_data"))) / "assets" / "bodies"
+_ASSETS = ASSETS / "bodies"
 _GENDERS = ("NEUTRAL", "MALE", "FEMALE")
 _ENDINGS = (".npz", ".pkl")
 _MOST_NAMED = 6

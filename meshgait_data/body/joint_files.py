@@ -6,7 +6,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from meshgait_data.body.joints import JointRegressor, JointSet, rest_points
 from meshgait_data.body.model import Body
 from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.errors import InvalidData, UsageError
+from meshgait_data.shipped import ASSETS
 from meshgait_data.strict import build
 from meshgait_data.types import FloatArray
 from meshgait_data.yaml_files import read_yaml, shipped_names
 
 SCHEMA = 1
 """Version of the file layout."""
-_ASSETS = Path(str(files("meshgait_data"))) / "assets" / "joints"
+_ASSETS = ASSETS / "joints"
 _SUM_TOLERANCE = 1e-4
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, zlib.error)
 

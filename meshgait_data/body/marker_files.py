@@ -4,7 +4,6 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from meshgait_data.atomic import write_npz
 from meshgait_data.body.marker_names import regular_names
 from meshgait_data.body.model import Body
 from meshgait_data.errors import InvalidData, UsageError
+from meshgait_data.shipped import shipped_files, shipped_or_path
 from meshgait_data.types import BoolArray, FloatArray, IntArray, MarkerSet
 
 SCHEMA = 2
@@ -59,20 +59,12 @@ def load_markers(body: Body, name_or_path: str | Path | None = None) -> MarkerSe
 
 def shipped_sets() -> dict[str, Path]:
     """Sets that ship with meshgait, by name, smallest first."""
-    folder = Path(str(files("meshgait_data"))) / "assets" / "markers"
-    return {path.stem: path for path in sorted(folder.glob("*.npz"), key=lambda path: (len(path.stem), path.stem))}
+    return dict(sorted(shipped_files("markers").items(), key=lambda item: (len(item[0]), item[0])))
 
 
 def marker_path(name_or_path: str | Path) -> Path:
     """Where a set lies: shipped names first, then paths; raises UsageError where there is neither."""
-    shipped = shipped_sets()
-    path = shipped.get(str(name_or_path), Path(name_or_path).expanduser())
-    if not path.is_file():
-        raise UsageError(
-            f"no markers file and no shipped set {str(name_or_path)!r}",
-            hint=f"give the path of a file that 'mgdata markers learn' wrote, or one of: {', '.join(shipped)}",
-        )
-    return path
+    return shipped_or_path("markers", name_or_path, command="mgdata markers learn")
 
 
 def save_markers(path: Path, markers: MarkerSet) -> None:

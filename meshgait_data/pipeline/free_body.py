@@ -3,8 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from meshgait_data.body.free_source import Anny
 from meshgait_data.body.free_walks import Walk, joint_rotations
 from meshgait_data.body.model import rest_joints
 from meshgait_data.rotations import log
+from meshgait_data.shipped import ASSETS
 from meshgait_data.sources.files import read_motion, read_skeleton
 from meshgait_data.sources.kinematics import pose
 from meshgait_data.types import BodyParams
@@ -46,7 +45,7 @@ def shipped_walks(names: tuple[str, ...], every: int) -> list[Walk]:
     """Every n-th frame of walks that ship with meshgait, by their path below ``asfamc`` without its ending."""
     walks = []
     for name in names:
-        path = Path(str(files("meshgait_data"))) / "assets" / "cmu_walk" / "asfamc" / f"{name}.amc"
+        path = ASSETS / "cmu_walk" / "asfamc" / f"{name}.amc"
         skeleton = read_skeleton(path.with_name(f"{path.parent.name}.asf"))
         posed = pose(skeleton, read_motion(path, skeleton))
         directions = {bone.name: bone.direction for bone in skeleton.bones}

@@ -5,7 +5,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from meshgait_data.atomic import write_npz
 from meshgait_data.errors import InvalidData, UsageError
 from meshgait_data.fit.priors import GaitPrior, PosePrior
+from meshgait_data.shipped import shipped_files, shipped_or_path
 
 SCHEMA = 1
 """Version of the file layout."""
@@ -59,20 +59,12 @@ def load_gait(name_or_path: str | Path = WALK) -> GaitPrior:
 
 def shipped_priors() -> dict[str, Path]:
     """Priors that ship with meshgait, by name."""
-    folder = Path(str(files("meshgait_data"))) / "assets" / "priors"
-    return {path.stem: path for path in sorted(folder.glob("*.npz"))}
+    return shipped_files("priors")
 
 
 def prior_path(name_or_path: str | Path) -> Path:
     """Where priors lie: shipped names first, then paths; raises UsageError where there is neither."""
-    shipped = shipped_priors()
-    path = shipped.get(str(name_or_path), Path(name_or_path).expanduser())
-    if not path.is_file():
-        raise UsageError(
-            f"no file of priors and no shipped ones {str(name_or_path)!r}",
-            hint=f"give the path of a file that 'mgdata priors learn' wrote, or one of: {', '.join(shipped)}",
-        )
-    return path
+    return shipped_or_path("priors", name_or_path, command="mgdata priors learn")
 
 
 def save_priors(path: Path, priors: Priors) -> None:

@@ -10,7 +10,6 @@ Phase 0 is the left heel strike, pi the right one. Styles are standard normal in
 from. Log cadence and log stride length depend linearly on the style, too. The heading frame has y up and z ahead.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -124,29 +123,6 @@ class GaitPrior:
     def log_rhythm(self, style: Tensor | None = None) -> Tensor:
         """(..., 2) see ``rhythm``; of a style (..., K)."""
         return self.rhythm if style is None else self.rhythm + style @ self.rhythm_styles
-
-    def find_phase(self, rotations: Tensor, style: Tensor | None = None, *, steps: int = 64) -> Tensor:
-        """(T,) phase in [0, 2 pi) of the pose of the cycle that is nearest to each pose, frame by frame.
-
-        Parameters
-        ----------
-        rotations
-            (T, 24, 3, 3); the root's is not looked at, so its heading may be unknown.
-        style
-            (K,), or None for the mean style.
-        steps
-            Phases that are compared; the best is refined between its neighbours.
-        """
-        phases = torch.arange(steps, dtype=self.cycle.dtype, device=self.cycle.device) * (2 * math.pi / steps)
-        known = self.channels(phases, style)[:, 3:72]
-        seen = torch_rotations.log(self.mean[1:].mT @ rotations[:, 1:]).flatten(1)
-        root = torch.linalg.cholesky(torch.linalg.inv(self.covariance[3:72, 3:72]))
-        far = torch.cdist(seen @ root, known @ root).square()
-        best = far.argmin(1)
-        around = torch.stack([far.gather(1, ((best + i) % steps)[:, None])[:, 0] for i in (-1, 0, 1)])
-        bend = (around[0] - 2 * around[1] + around[2]).clamp(min=1e-12)
-        shift = ((around[0] - around[2]) / (2 * bend)).clamp(-0.5, 0.5)
-        return ((best + shift) * (2 * math.pi / steps)) % (2 * math.pi)
 
     def _waves(self, phase: Tensor) -> tuple[Tensor, Tensor]:
         """(T, 1 + 2 H) the Fourier basis, and its derivative by the phase."""
