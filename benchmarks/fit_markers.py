@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from common import Figures, main
 from fit_truth import OWN, Truth, body, cmu_fits, good, halves, joints_of, mesh_error_mm, truths
+from fit_worn import worn_figures
 
 from meshgait_data.body.marker_files import load_markers as load_virtual
 from meshgait_data.body.measure import measure
@@ -137,7 +138,7 @@ def on_contact(most: int, settings: ContactSettings = ContactSettings()) -> Figu
 def measure_markers(quick: bool, c3d: Path = CHILD) -> Figures:
     """All figures."""
     cmu_fits()
-    return on_c3d(c3d) | on_virtual_markers() | on_contact(5 if quick else 40)
+    return on_c3d(c3d) | worn_figures() | on_virtual_markers() | on_contact(5 if quick else 40)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ class MarkerSettings:
     learn_sigma_m: float = 0.010
     """Metres: one coordinate of a marker against the body while shape and placement are learned. Skin moves over bone
     by about that much (Leardini, Chiari, Della Croce, Cappozzo, Gait & Posture 2005), alike in equal postures."""
+    learn_pose_weight: float = 0.1
+    """Times that the prior of poses counts in each frame meanwhile: a person's frames share a posture, and are no draws
+    of their own. In full it bends bodies until their posture is the usual one, see ``docs/mocap.md``."""
     pose_sigma_m: float = 0.006
     """Metres: the same once the placement is known, beside the noise of the capture system."""
     huber: float = 3.0

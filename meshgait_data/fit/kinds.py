@@ -161,10 +161,11 @@ def gather(scene: Scene, known: Known) -> Gathered:
 
 
 def marker_priors(scene: Scene, known: Known) -> PosePriors:
-    """What marker placements are learned with: poses of single frames, which count fully."""
+    """What marker placements are learned with: poses of single frames."""
     pose = known.pose.to(scene.seconds.device)
     joints = range(len(scene.chain.parents))
-    return PosePriors(pose.mean, (PoseTerm.of(pose, joints), limits(scene, joints)))
+    term = PoseTerm.of(pose, joints, weight=known.markers.learn_pose_weight)
+    return PosePriors(pose.mean, (term, limits(scene, joints)))
 
 
 def limits(scene: Scene, free: Sequence[int]) -> Limits:
