@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from meshgait_data.describe.moments import moments_in
-from meshgait_data.describe.tree import MOST_NAMES, kind_of_file
+from meshgait_data.describe.tree import kind_of_file
 from meshgait_data.errors import MeshgaitError
 from meshgait_data.manifest import load_joint_map
-from meshgait_data.sources.frames import FileNames
+from meshgait_data.sources.frames import FileNames, names_in
 from meshgait_data.sources.joints3d import JOINT_FORMATS, JointOptions, read_joints3d
 from meshgait_data.sources.keypoints import KEYPOINT_FORMATS, KeypointOptions, read_keypoints
 from meshgait_data.sources.masks import MASK_FORMATS, read_masks
@@ -52,7 +51,7 @@ def holdings(path: Path) -> list[Holding]:
     if ending in _RECORDINGS:
         found = _RECORDINGS[ending](path)
         return [found] if found else []
-    times = moments_in(_names(path)) if path.is_dir() else None
+    times = moments_in(_first(lambda: names_in(path)) or ()) if path.is_dir() else None
     names = times.names if times else None
     attempts = (_silhouettes, _keypoints, _joints3d, _smpl)
     tried = [one for attempt in attempts if (one := _safely(attempt, path, names)) is not None]
@@ -60,12 +59,7 @@ def holdings(path: Path) -> list[Holding]:
         return [
             replace(one, options={**one.options, "times": {"written": times.written}}, fps=times.fps) for one in tried
         ]
-    return tried or ([one] if (one := _safely(_also, path, names)) is not None else [])
-
-
-def _names(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in itertools.islice(entries, MOST_NAMES)]
+    return tried or ([one] if (one := _also(path)) is not None else [])
 
 
 _Attempt = Callable[[Path, FileNames | None], Holding | None]
@@ -129,7 +123,7 @@ def _smpl(path: Path, names: FileNames | None) -> Holding | None:
     return Holding("smpl", {"format": file.given.layout}, about, fps=file.fps, in_world=world)
 
 
-def _also(path: Path, names: FileNames | None) -> Holding | None:
+def _also(path: Path) -> Holding | None:
     from meshgait_data.sources.riding import read_frames_of
 
     if not path.is_file() or kind_of_file(path.name) not in ("pickle", "arrays"):
