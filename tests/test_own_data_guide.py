@@ -41,9 +41,7 @@ def write_keypoints(folder: Path, view: View) -> None:
 @pytest.mark.parametrize(
     ("title", "folder", "write", "shards"),
     [
-        pytest.param(
-            "From silhouettes", "silhouettes", write_silhouettes, "shards", id="silhouettes", marks=pytest.mark.slow
-        ),
+        pytest.param("From silhouettes", "silhouettes", write_silhouettes, "shards", id="silhouettes"),
         pytest.param("From keypoints", "keypoints", write_keypoints, "shards2", id="keypoints"),
     ],
 )
