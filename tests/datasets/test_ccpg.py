@@ -7,8 +7,6 @@ from fakes.ccpg import HOLED, SMALL
 
 from meshgait_data.sources.inert import unpickled
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def pickles(line):

@@ -64,7 +64,6 @@ def test_the_protocol_counts_the_listed_probes_that_are_there(original):
     assert any("0008-camid38_videoid1-seq0" in name for name in group["unmatched"])
 
 
-@pytest.mark.slow
 def test_a_network_is_trained_and_scored_on_the_pickles(merged):
     told = merged.train_and_score()["gait"]
     (group,) = told["groups"].values()

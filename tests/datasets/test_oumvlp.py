@@ -14,7 +14,7 @@ def archives(line):
     return line("oumvlp").run(fit="subject=10307,condition=00")
 
 
-@pytest.fixture(scope="module", params=[pytest.param("oumvlp_rearranged", marks=pytest.mark.slow), "oumvlp_opengait"])
+@pytest.fixture(scope="module", params=["oumvlp_rearranged", "oumvlp_opengait"])
 def other(request, line):
     return line(request.param).run()
 
@@ -24,12 +24,10 @@ def test_every_planted_defect_is_found(line):
     assert unfound(started.fake.planted, started.index()) == []
 
 
-@pytest.mark.slow
 def test_all_other_frames_arrive_under_their_numbers_with_their_pixels(archives):
     assert_same_frames(archives.shards, archives.fake)
 
 
-@pytest.mark.slow
 def test_the_walk_there_and_the_walk_back_are_fitted_each(archives):
     for group, views in (("there", THERE), ("back", BACK)):
         fit = read_fit(fit_path(archives.work, CaptureKey("oumvlp", "10307", "00", group)))

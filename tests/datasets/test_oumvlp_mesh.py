@@ -18,18 +18,15 @@ def test_every_planted_defect_is_found(line):
     assert unfound(started.fake.planted, started.index()) == []
 
 
-@pytest.mark.slow
 def test_all_other_frames_arrive_under_their_numbers_with_their_pixels(done):
     assert_same_frames(done.shards, done.fake)
 
 
-@pytest.mark.slow
 def test_the_protocol_is_that_of_the_silhouettes(done):
     told = done.score()["gait"]
     assert told["groups"]["NM"]["views"] == ["000", "030", "180"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("view", ["000", "030", "180"])
 def test_each_view_is_fitted_for_itself_and_labels_its_silhouettes(done, view):
     fit = read_fit(fit_path(done.work, CaptureKey("oumvlp_mesh", "10307", "01", view)))

@@ -19,12 +19,10 @@ def test_every_planted_defect_is_found(line):
     assert unfound(started.fake.planted, started.index()) == []
 
 
-@pytest.mark.slow
 def test_all_other_frames_arrive_under_their_numbers_with_their_pixels(done):
     assert_same_frames(done.shards, done.fake)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("subject", "view"), [("00001", "000"), ("00002", "000"), ("10307", "180")])
 def test_keypoints_are_those_of_the_walker_in_every_frame(done, subject, view):
     index = read_index(done.work)
@@ -37,13 +35,11 @@ def test_keypoints_are_those_of_the_walker_in_every_frame(done, subject, view):
     np.testing.assert_array_equal(masks.images, done.fake.truth[f"{subject}/00/{view}"].masks)
 
 
-@pytest.mark.slow
 def test_the_protocol_is_that_of_the_silhouettes(done):
     told = done.score()["gait"]
     assert told["groups"]["NM"]["views"] == ["000", "030", "180"]
 
 
-@pytest.mark.slow
 def test_labels_of_the_fit_lie_on_the_observed_body(done):
     for view in ("000", "030", "180"):
         arrays = done.shards.sequence(f"oumvlp_pose/00002/00/{view}").arrays

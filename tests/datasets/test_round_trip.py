@@ -16,13 +16,7 @@ from meshgait_data.shards.verify import verify
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "export"))
 from opengait_rules import check
 
-NAMES = (
-    "own_png",
-    *(
-        pytest.param(name, marks=pytest.mark.slow)
-        for name in ("casia_b", "ccpg_raw", "gait3d", "grew", "grew_opengait")
-    ),
-)
+NAMES = ("own_png", "casia_b", "ccpg_raw", "gait3d", "grew", "grew_opengait")
 
 
 def frames_of(shards: Shards) -> dict[str, tuple[list[int], Any]]:

@@ -10,8 +10,6 @@ from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.index import read_index
 from meshgait_data.types import CaptureKey, SequenceKey
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def done(line):

@@ -10,8 +10,6 @@ from meshgait_data.fits import fit_path, read_fit
 from meshgait_data.types import CaptureKey
 from meshgait_model.protocols.scoring import score
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def done(line):
