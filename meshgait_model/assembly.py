@@ -1,11 +1,14 @@
 """Put together what a run needs of a setting and some shards: the device, the batches, the network, the body."""
 
+from collections.abc import Sequence
+
 import torch
 
 from meshgait_data.body.files import load_body, shipped_bodies
 from meshgait_data.body.model import Body
 from meshgait_data.errors import EnvironmentLacks, InvalidData
 from meshgait_data.shards.reader import Shards
+from meshgait_data.types import FloatArray
 from meshgait_model.checkpoint import Checkpoint, fill_network
 from meshgait_model.config.experiment import ExperimentConfig
 from meshgait_model.data.dataset import ClipDataset
@@ -30,13 +33,32 @@ def make_sampler(config: ExperimentConfig, data: ClipDataset, rank: int = 0, wor
 
 def make_network(config: ExperimentConfig, shards: Shards, classes: int) -> MeshGait:
     """The network of a setting, for the markers and silhouettes of some shards."""
-    side = shards.aligned_size
+    coefficients = shards.markers.signed if config.network.branch_3d else None
+    return network_for(config, classes, shards.aligned_size, coefficients, shards.info.joint_set.names)
+
+
+def network_for(
+    config: ExperimentConfig, classes: int, side: int, coefficients: FloatArray | None, joints: Sequence[str]
+) -> MeshGait:
+    """The network of a setting.
+
+    Parameters
+    ----------
+    classes
+        People to train on.
+    side
+        Of the silhouettes in pixels, before their columns are cut.
+    coefficients
+        (V, K) from markers to the mesh; None without the 3D branch.
+    joints
+        Names of the joints.
+    """
     network = MeshGait(
         config.network,
         classes=classes,
         window=(side, side - 2 * config.data.cut),
-        coefficients=shards.markers.signed if config.network.branch_3d else None,
-        joints=shards.info.joint_set.names,
+        coefficients=coefficients,
+        joints=joints,
     )
     return channels_last(network)
 

@@ -4,7 +4,7 @@ from meshgait_data.body.files import load_body
 from meshgait_data.body.marker_files import load_markers
 from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.shards.reader import Shards
-from meshgait_model.assembly import make_network, pick_device
+from meshgait_model.assembly import make_network, network_for, pick_device
 from meshgait_model.config.experiment import ExperimentConfig
 from meshgait_model.data.budget import amount
 from meshgait_model.data.dataset import ClipDataset
@@ -61,11 +61,6 @@ def _about(config: ExperimentConfig, data: ClipDataset) -> list[str]:
 
 
 def _assumed(config: ExperimentConfig) -> MeshGait:
-    """The network as :func:`meshgait_model.assembly.make_network` builds it, on the shipped body's markers."""
-    return MeshGait(
-        config.network,
-        classes=config.data.people,
-        window=(_SIDE, _SIDE - 2 * config.data.cut),
-        coefficients=load_markers(load_body("free")).signed if config.network.branch_3d else None,
-        joints=SMPL_JOINTS,
-    )
+    """The network on the shipped body's markers."""
+    coefficients = load_markers(load_body("free")).signed if config.network.branch_3d else None
+    return network_for(config, config.data.people, _SIDE, coefficients, SMPL_JOINTS)
