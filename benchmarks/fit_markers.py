@@ -14,11 +14,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import Figures, main
-from fit_truth import OWN, Truth, body, cmu_fits, good, halves, joints_of, mesh_error_mm, truths
+from fit_truth import (
+    EVERY_COMPONENT,
+    OWN,
+    Truth,
+    body,
+    cmu_fits,
+    good,
+    halves,
+    height_mm,
+    joints_of,
+    mesh_error_mm,
+    truths,
+)
 from fit_worn import worn_figures
 
 from meshgait_data.body.marker_files import load_markers as load_virtual
-from meshgait_data.body.measure import measure
 from meshgait_data.body.model import forward
 from meshgait_data.body.placement_files import load_markers
 from meshgait_data.conventions import SMPL_JOINTS
@@ -27,7 +38,6 @@ from meshgait_data.fit.contact import ContactSettings, contact_term, skating, so
 from meshgait_data.fit.engine import solve
 from meshgait_data.fit.from_markers import exact_markers
 from meshgait_data.fit.minimise import minimise
-from meshgait_data.fit.settings import FitSettings
 from meshgait_data.manifest import load_joint_map
 from meshgait_data.pipeline.prior_files import load_priors
 from meshgait_data.sources.c3d import read_c3d
@@ -36,8 +46,6 @@ from meshgait_data.types import CaptureKey, IntArray, Observations, Points3D
 CHILD = Path(__file__).resolve().parents[1] / "tests" / "data" / "c3d"
 SKIN_POINTS = 30
 """Beside the 24 joints."""
-SETTINGS = FitSettings(num_betas=30)
-"""All components: children are no small adults."""
 
 
 def on_vertices(ids: IntArray, noise_m: float, *, joints: bool, seed: int = 2) -> Figures:
@@ -94,12 +102,12 @@ def on_c3d(folder: Path) -> Figures:
             seen.append(Observations(key, nothing, (), "", take.frame_ids, take.fps, markers=marks, static=still))
             heights.append(take.height_m)
     begin = time.perf_counter()
-    fits = good(fit_captures(body(), seen, known, SETTINGS))
+    fits = good(fit_captures(body(), seen, known, EVERY_COMPONENT))
     seconds = time.perf_counter() - begin
     means, off = [], []
     for fit, height in zip(fits, heights, strict=True):
         means.append(1e3 * float(fit.residuals["markers"].mean()))
-        tall = float(measure(body(), fit.params.betas, ["height"])["height"])
+        tall = height_mm(fit.params) / 1e3
         off.append(1e3 * (tall - (height or np.nan)))
         reasons = "; ".join(fit.reasons)
         print(f"  {fit.key}: markers {means[-1]:.1f} mm, height {tall:.3f} m, file {height} m  {reasons}")

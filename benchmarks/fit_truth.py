@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from meshgait_data.body.files import load_body
+from meshgait_data.body.measure import measure
 from meshgait_data.body.model import Body, forward
 from meshgait_data.conventions import SMPL_JOINTS
 from meshgait_data.errors import FitError, InvalidData
@@ -21,6 +22,7 @@ from meshgait_data.fit.priors.learn import learn_gait
 from meshgait_data.fit.priors.phase import first_phase
 from meshgait_data.fit.priors.pose import learn_pose
 from meshgait_data.fit.priors.walks import Walk
+from meshgait_data.fit.settings import FitSettings
 from meshgait_data.index import scan
 from meshgait_data.manifest import JointMap, MappedJoint, load_joint_map, load_manifest
 from meshgait_data.pipeline.prior_files import Priors, load_priors
@@ -30,6 +32,8 @@ from meshgait_data.types import BodyParams, CaptureKey, Fit, FloatArray, Observa
 
 _MOST = {"walks": 1000, "subjects": 1000}
 """Walks of a subject, and subjects, that take part."""
+EVERY_COMPONENT = FitSettings(num_betas=30)
+"""For labelled markers: children are no small adults."""
 OWN = JointMap("smpl", "the body's own joints", tuple(MappedJoint(name, name) for name in SMPL_JOINTS))
 
 
@@ -193,6 +197,11 @@ def aligned_error_mm(found: BodyParams, truth: BodyParams) -> float:
     vt[:, 2] *= sign[:, None]
     scale = s.sum(1) / np.square(a).sum((1, 2))
     return 1e3 * float(np.linalg.norm(scale[:, None, None] * (a @ (u @ vt)) - b, axis=-1).mean())
+
+
+def height_mm(params: BodyParams) -> float:
+    """Stature of a body."""
+    return 1e3 * float(measure(body(), params.betas, ["height"])["height"])
 
 
 def frames_a_second(tasks: list[tuple[list[Observations], Known]]) -> float:

@@ -7,52 +7,45 @@ from dataclasses import replace
 
 import numpy as np
 from common import Figures
-from fit_truth import Truth, body, good, halves, mesh_error_mm, truths
+from fit_truth import EVERY_COMPONENT, Truth, body, good, halves, height_mm, mesh_error_mm, truths
 
-from meshgait_data.body.measure import measure
 from meshgait_data.body.model import forward
 from meshgait_data.body.placement import PlacedMarkers
 from meshgait_data.body.placement_files import load_markers
 from meshgait_data.fit import Known, fit_captures
 from meshgait_data.fit.from_markers import MarkerSettings
-from meshgait_data.fit.settings import FitSettings
-from meshgait_data.types import BodyParams, FloatArray, Points3D
+from meshgait_data.types import FloatArray, Points3D
 
 NOISE_M = 0.002
 _PATCH = 60
 """Vertices around a marker, with which it moves."""
-_SETTINGS = FitSettings(num_betas=30)
+_DEFAULT = MarkerSettings()
 
 
-def worn_figures(learn_pose_weight: float | None = None, *, seed: int = 5) -> Figures:
+def worn_figures(settings: MarkerSettings = _DEFAULT, *, seed: int = 5) -> Figures:
     """Errors where shape and placement are learned together.
 
     Parameters
     ----------
-    learn_pose_weight
-        See ``MarkerSettings``; None: its default.
+    settings
+        Of the markers.
     seed
         Of where markers are worn, and of the noise.
     """
     placed, rng = load_markers(body(), "plug_in_gait"), np.random.default_rng(seed)
-    settings = MarkerSettings() if learn_pose_weight is None else MarkerSettings(learn_pose_weight=learn_pose_weight)
     mesh, heights = [], []
     for own, priors in halves(truths()):
         known = Known(priors.pose, priors.gait, placements={placed.placement: placed}, markers=settings)
         labels = tuple(labels[0] for labels in placed.labels)
         seen = [truth.observed(markers=Points3D(_worn(truth, placed, rng), labels, placed.placement)) for truth in own]
-        for fit, truth in zip(good(fit_captures(body(), seen, known, _SETTINGS)), own, strict=True):
+        for fit, truth in zip(good(fit_captures(body(), seen, known, EVERY_COMPONENT)), own, strict=True):
             mesh.append(mesh_error_mm(fit.params, truth.params))
-            heights.append(1e3 * (_height(fit.params) - _height(truth.params)))
+            heights.append(height_mm(fit.params) - height_mm(truth.params))
     return {
         "worn_mesh_mm": float(np.mean(mesh)),
         "worn_worst_mesh_mm": max(mesh),
         "worn_height_rms_mm": float(np.sqrt(np.mean(np.square(heights)))),
     }
-
-
-def _height(params: BodyParams) -> float:
-    return float(measure(body(), params.betas, ["height"])["height"])
 
 
 def _worn(truth: Truth, placed: PlacedMarkers, rng: np.random.Generator) -> FloatArray:

@@ -9,15 +9,12 @@ import numpy as np
 
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.manifest_source import Silhouettes, Source
-from meshgait_data.render.align import FATES, fates_of, keeps_empty
+from meshgait_data.render.align import FATES, OTHER_SIZE, TOO_NARROW, fates_of, keeps_empty
 from meshgait_data.sources.track import Track, frames_text
 from meshgait_data.types import BoolArray, ByteArray, GivenParams, Keypoints, Masks
 
 LEAST_FRAMES = 5
 """The published pretreatment warns of sequences with fewer frames than this; OpenGait, ``datasets/pretreatment.py``."""
-
-_TOO_NARROW, _OTHER_SIZE = 3, 4
-"""Numbers in ``FATES`` of frames at which the published script breaks off, and of those that ``as_is`` cannot take."""
 
 _EMPTY = 255
 """Stands for a mask without any white, whatever alignment makes of it."""
@@ -132,9 +129,9 @@ def _drops(where: str, track: Track[Masks], fates: ByteArray, rules: FrameRules)
             yield Finding(Severity.WARNING, "MG-FRAMES-004", where, f"{of} are empty: {frames_text(ids)}", hint)
         else:
             hint = "nothing to do: the published pretreatment leaves them out, and so does mgdata pack, from all kinds"
-            if fate == _OTHER_SIZE:
+            if fate == OTHER_SIZE:
                 hint = f"alignment: sustech1k scales aligned pictures to {rules.size} pixels; as_is needs them so"
-            id = "MG-FRAMES-006" if fate == _TOO_NARROW else "MG-FRAMES-005"
+            id = "MG-FRAMES-006" if fate == TOO_NARROW else "MG-FRAMES-005"
             yield Finding(Severity.WARNING, id, where, f"{of} {FATES[fate]}: {frames_text(ids)}", hint)
 
 

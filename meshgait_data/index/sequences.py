@@ -7,7 +7,7 @@ from pathlib import Path
 from meshgait_data.findings import Finding, Severity
 from meshgait_data.index.claims import Claims, all_paths, own_parts
 from meshgait_data.index.look import Task
-from meshgait_data.index.walk import Record, Walked
+from meshgait_data.index.walk import Record, Walked, added
 from meshgait_data.manifest import Layout, Manifest
 from meshgait_data.templates import template_names
 from meshgait_data.types import CaptureKey, SequenceKey
@@ -82,7 +82,7 @@ def _add(
     capture = captures.get(of_walk)
     if capture is None:
         capture = captures[of_walk] = Capture(of_walk)
-    capture.digest = (capture.digest + record.digest) % (1 << 128)
+    capture.digest = added(capture.digest, record.digest)
     capture.paths.append((key.view if isinstance(key, SequenceKey) else "", path))
 
 
@@ -97,7 +97,7 @@ def _add_shared(manifest: Manifest, captures: Mapping[CaptureKey, Capture], walk
             path = place.exact if place.exact is not None else place.glob
             if path not in known:
                 known[path] = _digest(walked.beside, path, exact=place.exact is not None)
-            capture.digest = (capture.digest + known[path]) % (1 << 128)
+            capture.digest = added(capture.digest, known[path])
 
 
 def _digest(beside: Mapping[str, int], path: str, *, exact: bool) -> int:

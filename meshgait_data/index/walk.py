@@ -35,6 +35,11 @@ Identity = tuple[int, int]
 """Device and number of a folder, by whatever path."""
 
 
+def added(one: int, other: int) -> int:
+    """Sum of two digests, which is one itself."""
+    return (one + other) % _MODULUS
+
+
 @dataclass(slots=True)
 class Record:
     """What lies on disk of one sequence, or of one walk where the layout names no view."""
@@ -46,7 +51,7 @@ class Record:
 
     def add(self, digest: int) -> None:
         """Take in files by the sum of their hashes."""
-        self.digest = (self.digest + digest) % _MODULUS
+        self.digest = added(self.digest, digest)
 
 
 @dataclass(slots=True)
@@ -103,7 +108,7 @@ class Walked:
         self.beside |= other.beside
         for name, group in other.groups.items():
             self.groups.setdefault(name, Group()).join(group)
-        self.sample = sorted(self.sample + other.sample)[:_SAMPLE]
+        self.sample += other.sample
         self.files += other.files
         self.findings += other.findings
 

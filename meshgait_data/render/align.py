@@ -58,7 +58,8 @@ FATES = (
     "have another size than the aligned silhouettes",
 )
 """What may become of a frame, by the number that ``Aligned.fates`` has for it."""
-_KEPT, _TOO_LITTLE, _NO_CENTRE, _TOO_NARROW, _OTHER_SIZE = range(len(FATES))
+KEPT, TOO_LITTLE, NO_CENTRE, TOO_NARROW, OTHER_SIZE = range(len(FATES))
+"""Numbers of the fates."""
 
 NAMES = (*VARIANTS, "casia_b_star")
 """All that :func:`align` knows; the last one is :mod:`meshgait_data.render.roi_align`."""
@@ -117,7 +118,7 @@ def align(masks: ByteArray, size: int = 64, *, variant: str = "opengait", sizes:
         if scaled is not None:
             _cut(scaled, left, silhouettes[frame])
             windows[frame] = _window(rows, top, scaled, left)
-    kept = fates == _KEPT
+    kept = fates == KEPT
     return Aligned(silhouettes[kept], windows[kept].astype(np.float32), kept, fates)
 
 
@@ -239,12 +240,12 @@ def _squared(pictures: Sequence[ByteArray], size: int) -> Aligned:
     for frame, picture in enumerate(pictures):
         narrow = roi_align(picture[None], (size, columns))
         if not narrow.kept[0]:
-            fates[frame] = _TOO_LITTLE
+            fates[frame] = TOO_LITTLE
             continue
         silhouettes[frame, :, margin : size - margin] = narrow.silhouettes[0]
         windows[frame] = narrow.windows[0]
     windows[:, 0, 2] += margin
-    kept = fates == _KEPT
+    kept = fates == KEPT
     return Aligned(silhouettes[kept], windows[kept], kept, fates)
 
 
@@ -264,27 +265,27 @@ def inverse(windows: FloatArray) -> FloatArray:
 def _wanted_width(rows: ByteArray, size: int, way: Pretreatment) -> tuple[int, int]:
     """Fate of a frame as far as its size decides it, and the width to which its rows are scaled."""
     if not rows.size:
-        return _TOO_LITTLE, 0
+        return TOO_LITTLE, 0
     if not way.resized and rows.shape != (size, size):
-        return _OTHER_SIZE, 0
+        return OTHER_SIZE, 0
     height, width = rows.shape
     scaled_width = size if way.whole else int(size * (width / height))
-    return (_KEPT if scaled_width else _TOO_NARROW), scaled_width
+    return (KEPT if scaled_width else TOO_NARROW), scaled_width
 
 
 def _scaled(rows: ByteArray, size: int, way: Pretreatment) -> tuple[int, ByteArray | None, int]:
     """Fate of a frame, the rows that show the body at their final size, and the first column that stays."""
     fate, scaled_width = _wanted_width(rows, size, way)
-    if fate != _KEPT:
+    if fate != KEPT:
         return fate, None, 0
     scaled = np.asarray(cv2.resize(rows, (scaled_width, size), interpolation=way.interpolation), np.uint8)
     if way.whole:
-        return _KEPT, scaled, 0
+        return KEPT, scaled, 0
     mass = np.cumsum(cv2.reduce(scaled, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0])
     centre = int(np.searchsorted(mass, mass[-1] / 2, side="right"))
     if not way.centre_from <= centre < scaled_width:
-        return _NO_CENTRE, None, 0
-    return _KEPT, scaled, centre - size // 2
+        return NO_CENTRE, None, 0
+    return KEPT, scaled, centre - size // 2
 
 
 def _window(rows: ByteArray, top: int, scaled: ByteArray, left: int) -> FloatArray:

@@ -10,9 +10,10 @@ import numpy as np
 
 from fakes.plan import Fake, Planted
 from fakes.walkers import betas_of, fake_body, walk_params
+from meshgait_data.body.marker_names import vertex_normals
 from meshgait_data.body.model import forward
 from meshgait_data.body.placement_files import load_markers
-from meshgait_data.types import BodyParams, FloatArray, IntArray
+from meshgait_data.types import BodyParams, FloatArray
 
 FRAMES, RATE = 180, 100
 TAKES = {
@@ -66,22 +67,11 @@ def markers(params: BodyParams) -> FloatArray:
     """(F, M, 3) centres of markers on the skin, metres, y up."""
     body = fake_body()
     posed = forward(body, params)
-    normals = _normals(posed.vertices.astype(np.float64), body.faces)
+    normals = np.stack([vertex_normals(vertices, body.faces) for vertices in posed.vertices])
     on_skin = _PLACED.rows[:, : body.num_vertices]
     points = on_skin @ posed.vertices + _PLACED.rows[:, body.num_vertices :] @ posed.joints
     away = on_skin @ normals
     return np.asarray(points + _RADIUS_M * away / np.linalg.norm(away, axis=-1, keepdims=True))
-
-
-def _normals(vertices: FloatArray, faces: IntArray) -> FloatArray:
-    """(F, V, 3) unit normals of vertices that point outwards."""
-    a, b, c = (vertices[:, faces[:, corner]] for corner in range(3))
-    across = np.cross(b - a, c - a)
-    found = np.zeros_like(vertices)
-    for corner in range(3):
-        for frame in range(len(vertices)):
-            np.add.at(found[frame], faces[:, corner], across[frame])
-    return np.asarray(found / np.linalg.norm(found, axis=-1, keepdims=True))
 
 
 def _standing(person: int, frames: int = 20) -> BodyParams:
